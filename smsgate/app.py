@@ -1,0 +1,93 @@
+"""The composition root: process settings in, an ASGI application out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from smsgate import clock as clocks
+from smsgate import log
+from smsgate.accounts import Accounts
+from smsgate.clock import Clock
+from smsgate.errors import SmsgateError
+from smsgate.figures import Figures
+from smsgate.gateway import Gateway
+from smsgate.heartbeat import Heartbeats
+from smsgate.programme import Programmes
+from smsgate.settings import Settings
+from smsgate.store.database import Store
+from smsgate.tally import Tally
+from smsgate.timekeeper import Timekeeper
+from smsgate.web.middleware import Envelope, GZipOnRequest, TidyPath
+from smsgate.web.problems import Problem, handle
+from smsgate.web.routes import ROUTES
+from smsgate.web.services import Services
+from smsgate.web.sms import PhoneLane
+from smsgate.web.traffic import Traffic
+
+logger = log.get(__name__)
+
+
+def create_app(settings: Settings, *, clock: Clock = clocks.now) -> Starlette:
+    """The application on a migrated database (`smsgate migrate`).
+
+    Its lifespan opens the store and checks what durability and forms rest on, so that a server
+    which cannot keep its promises never opens its port.
+
+    Args:
+        settings: how this process runs.
+        clock: what time it is; tests set it.
+    """
+    store = Store(settings.database_url)
+    programmes = Programmes(store, forms_dir=settings.forms_dir, clock=clock)
+    heartbeats = Heartbeats(store)
+    services = Services(
+        settings=settings,
+        store=store,
+        programmes=programmes,
+        accounts=Accounts(store),
+        gateway=Gateway(store),
+        heartbeats=heartbeats,
+        figures=Figures(store, heartbeats, clock),
+        traffic=Traffic(),
+        tally=Tally(),
+        started_at=clock(),
+        clock=clock,
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with store:
+            await programmes.start()
+            timekeeper = asyncio.create_task(Timekeeper(store, clock, heartbeats, programmes).run())
+            try:
+                yield
+            finally:
+                timekeeper.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await timekeeper
+                # A database that is away does not keep a server from ending.
+                with contextlib.suppress(SmsgateError):
+                    await heartbeats.flush(clock())
+        logger.info("stopped")
+
+    app = Starlette(
+        routes=ROUTES,
+        lifespan=lifespan,
+        middleware=[
+            Middleware(Envelope, traffic=services.traffic),
+            Middleware(GZipOnRequest, minimum_size=1024),
+            Middleware(TidyPath),
+            Middleware(PhoneLane),
+        ],
+        # What none of these names is answered by `Envelope`.
+        exception_handlers={Problem: handle, SmsgateError: handle, HTTPException: handle},
+    )
+    app.router.redirect_slashes = False
+    app.state.services = services
+    return app

@@ -1,0 +1,1 @@
+"""What the `smsgate` command does, one module a subject."""

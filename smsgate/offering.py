@@ -1,0 +1,198 @@
+"""Handing messages to phones: who is offered what, for how long (decision 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from smsgate.message import State
+from smsgate.optout import OPTED_OUT, OptedOut
+from smsgate.outbox import end, entry, wire_id
+from smsgate.rules import QueueRules
+from smsgate.shares import BATCH, Ask, Shares
+from smsgate.store import outbox as store
+from smsgate.store import usage
+from smsgate.store.transact import Connection
+
+Row = dict[str, Any]
+
+# Where phones have preferences: how far down the queue they look for what is theirs.
+LOOK_AHEAD = 500
+# What waits for this long shares one part in so many of a batch, whatever its priority.
+AGED, AGED_SHARE = timedelta(minutes=30), 5
+_LOOKS = 4  # how often a batch that was held back whole is looked for again
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A message as it is handed to a phone."""
+
+    id: str
+    recipient: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What handing over goes by, beside the queue itself."""
+
+    rules: QueueRules = field(default_factory=QueueRules)
+    opted_out: OptedOut = field(default_factory=OptedOut)
+
+    def verdict(self, row: Row, now: datetime) -> datetime | str | None:
+        """None where a message may go out now; else until when it waits, or why it never does."""
+        if self.opted_out.forbids(row):
+            return OPTED_OUT
+        return self.rules.quiet_until(row, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What a look without writing found for an account.
+
+    `work` says that something must be written to answer (a hand-over, a lease to extend); if not,
+    `held` is the whole answer: what the account holds already.
+    """
+
+    work: bool
+    held: Sequence[Offered] = field(default_factory=tuple)
+
+
+async def glance(
+    connection: Connection,
+    account: str,
+    *,
+    now: datetime,
+    lease: timedelta,
+    terms: Terms | None = None,
+) -> Glance:
+    """See, reading only, whether a poll of `account` would change anything."""
+    if terms is not None and terms.rules.handset(account).paused:
+        return Glance(work=False)
+    if await store.any_to_hand_over(connection, account, now):
+        return Glance(work=True)
+    held = await store.held(connection, [account], now, BATCH)
+    if any(_wants_extension(row, now, lease) for row in held):
+        return Glance(work=True)
+    return Glance(work=False, held=[_offered(row) for row in held])
+
+
+async def offer(
+    connection: Connection,
+    asks: Sequence[Ask],
+    *,
+    now: datetime,
+    lease: timedelta,
+    terms: Terms | None = None,
+) -> list[list[Offered]]:
+    """Hand messages to phones: for each ask at most `BATCH`, leased to its account (decision 13).
+
+    First what was never offered, by priority and due time; then what this account was offered and
+    has not acknowledged; then what another account let lapse. A phone that is paused is given
+    nothing, one with a capacity no more than what is left of its hour.
+    """
+    terms = terms or Terms()
+    rules = terms.rules
+    accounts = sorted({ask.account for ask in asks if not rules.handset(ask.account).paused})
+    if not accounts:
+        return [[] for _ in asks]
+    limited = [name for name in accounts if rules.handset(name).capacity is not None]
+    used = await usage.used(connection, limited, now) if limited else {}
+    shares = Shares(asks, rules, used, reserved_since=now - lease)
+    shares.deal_fresh(await _fresh(connection, accounts, BATCH * len(asks), now, terms))
+    if shares.room:
+        shares.deal_held(await store.held(connection, accounts, now, BATCH))
+    if shares.room:
+        lapsed = await store.lapsed(connection, accounts, now, shares.room)
+        shares.deal([row for row in lapsed if terms.verdict(row, now) is None])
+    await _lease(connection, asks, shares.rows, now=now, until=now + lease, lease=lease)
+    if limited:
+        await usage.add(connection, shares.spent(limited), now)
+    return [[_offered(row) for row in share] for share in shares.rows]
+
+
+async def _fresh(
+    connection: Connection, accounts: Sequence[str], room: int, now: datetime, terms: Terms
+) -> list[Row]:
+    """What was never offered, in the order in which it is to be dealt.
+
+    What may not go out now (its recipient opted out, or sleeps) is ended or put off and does not
+    stand in the way of what may. Where more waits than there is room for, part of the room goes to
+    what would expire first, so that nothing starves behind what matters more.
+    """
+    look = max(room, LOOK_AHEAD) if terms.rules.has_preferences else room
+    rows: list[Row] = []
+    for _ in range(_LOOKS):
+        found = await store.waiting(connection, accounts, now, look)
+        rows = await _without_held_back(connection, found, now, terms)
+        if len(rows) == len(found):
+            break
+    if len(rows) < room:
+        return rows
+    known = {row["id"] for row in rows[: room - room // AGED_SHARE]}
+    aged = await store.aged(connection, accounts, now, now - AGED, room // AGED_SHARE)
+    aged = [row for row in aged if row["id"] not in known and terms.verdict(row, now) is None]
+    place, first = room - len(aged), {row["id"] for row in aged}
+    rest = [row for row in rows if row["id"] not in first]
+    return [*rest[:place], *aged, *rest[place:]]
+
+
+async def _without_held_back(
+    connection: Connection, rows: list[Row], now: datetime, terms: Terms
+) -> list[Row]:
+    if terms.rules.quiet is None and not terms.opted_out.hashes:
+        return rows
+    judged = [(row, terms.verdict(row, now)) for row in rows]
+    await store.put_off(
+        connection,
+        [{"b_id": row["id"], "b_due": v} for row, v in judged if isinstance(v, datetime)],
+    )
+    await end(connection, [(row, State.DENIED, v) for row, v in judged if isinstance(v, str)], now)
+    return [row for row, verdict in judged if verdict is None]
+
+
+async def _lease(
+    connection: Connection,
+    asks: Sequence[Ask],
+    shares: Sequence[Sequence[Row]],
+    *,
+    now: datetime,
+    until: datetime,
+    lease: timedelta,
+) -> None:
+    taken: list[Row] = []
+    history: list[Row] = []
+    extend: set[str] = set()
+    for ask, share in zip(asks, shares, strict=True):
+        for row in share:
+            if row["lease_owner"] == ask.account and row["leased_until"] is not None:
+                if _wants_extension(row, now, lease):
+                    extend.add(row["id"])
+                continue
+            taken.append(
+                {
+                    "b_id": row["id"],
+                    "b_owner": ask.account,
+                    "b_until": until,
+                    "b_at": now,
+                    "b_attempts": row["attempts"] + 1,
+                    "b_taken_over": row["taken_over"] + (row["lease_owner"] is not None),
+                }
+            )
+            details = {"taken_over_from": row["lease_owner"]} if row["lease_owner"] else None
+            history.append(entry(row["id"], State.FORWARDED_TO_GATEWAY, details, ask.account, now))
+    await store.lease(connection, sorted(taken, key=lambda row: row["b_id"]))
+    await store.extend(connection, sorted(extend), until)
+    await store.add_history(connection, history)
+
+
+def _wants_extension(row: Row, now: datetime, lease: timedelta) -> bool:
+    # Renewed in its second half only: a phone that polls twice a minute costs no write a poll.
+    left: timedelta = row["leased_until"] - now
+    return left < lease / 2
+
+
+def _offered(row: Row) -> Offered:
+    return Offered(wire_id(row["id"], row["retries"]), row["recipient"], row["text"])

@@ -1,0 +1,344 @@
+"""The tables, as SQLAlchemy Core sees them. How they came to be is in `migrations/`.
+
+Conventions: ids are UUIDv7 text and sort by age; `*_at` is an aware UTC time; documents are JSON
+text, because key order means something in them (field order of a form) and `jsonb` loses it;
+hashes are raw SHA-256. An index serves a query that is named beside it.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from smsgate.store.types import UtcTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = String(36)
+# SQLite only counts up by itself on INTEGER, PostgreSQL wants the larger type.
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+inbound = Table(
+    "inbound_messages",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("ref_hash", LargeBinary(32), nullable=False),
+    Column("content_hash", LargeBinary(32), nullable=False),
+    Column("gateway_ref", Text),
+    Column("gateway", Text, nullable=False),
+    Column("sender", Text),
+    Column("text", Text),
+    # What arrived byte for byte, kept only where `text` or `sender` could not hold it as it was.
+    Column("raw", LargeBinary),
+    # What it became. No foreign key: the two rows are written together, the record second.
+    Column("record_id", Id),
+    Column("form", Text),
+    Column("sender_unknown", Boolean),
+    Column("id_conflict", Boolean, nullable=False, server_default=text("false")),
+    Column("seen_count", Integer, nullable=False, server_default=text("1")),
+    Column("received_at", UtcTime, nullable=False),
+    Column("sent_at", UtcTime),
+    Column("gateway_received_at", UtcTime),
+    Column("last_seen_at", UtcTime, nullable=False),
+    # Identity for ever, also after the content is purged (decision 7).
+    UniqueConstraint("source", "ref_hash", "content_hash"),
+    # The alert on ids used twice.
+    Index(
+        "ix_inbound_messages_conflicts",
+        "received_at",
+        postgresql_where=text("id_conflict"),
+        sqlite_where=text("id_conflict"),
+    ),
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("inbound_id", Id, ForeignKey("inbound_messages.id")),
+    Column("form", Text),
+    Column("sender", Text),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("document", Text, nullable=False),
+    Column("reported_at", UtcTime),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+outbound = Table(
+    "outbound_messages",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("record_id", Id, ForeignKey("records.id")),
+    Column("inbound_id", Id, ForeignKey("inbound_messages.id")),
+    Column("recipient", Text),
+    Column("text", Text),
+    # The whole text, where `text` was cut to the most parts a message may have.
+    Column("original_text", Text),
+    Column("kind", String(32), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("details", Text),
+    # Minus the priority, so that an ascending index puts first what matters most.
+    Column("rank", Integer, nullable=False, server_default=text("0")),
+    Column("gateway", Text),  # the account it is pinned to, if any
+    Column("gateway_ref", Text),
+    Column("lease_owner", Text),
+    Column("leased_until", UtcTime),
+    # How often it was handed to a phone, how often one took it over from another that kept silent,
+    # and how often a person or a rule opened a new attempt.
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("taken_over", Integer, nullable=False, server_default=text("0")),
+    Column("retries", Integer, nullable=False, server_default=text("0")),
+    Column("segments", Integer, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    # True: whoever sent it said until when; False: its time to live begins when it becomes pending.
+    Column("expires_fixed", Boolean, nullable=False, server_default=text("false")),
+    Column("changed_at", UtcTime, nullable=False),
+    Index(None, "record_id"),  # a record's tasks
+    # Offer: what was never offered, best first.
+    Index(
+        "ix_outbound_messages_waiting",
+        "rank",
+        "due_at",
+        "id",
+        postgresql_where=text("state = 'pending'"),
+        sqlite_where=text("state = 'pending'"),
+    ),
+    # Offer again: what this account holds unacknowledged.
+    Index(
+        "ix_outbound_messages_held",
+        "lease_owner",
+        "leased_until",
+        "id",
+        postgresql_where=text("state = 'forwarded-to-gateway'"),
+        sqlite_where=text("state = 'forwarded-to-gateway'"),
+    ),
+    # Take over: what another account let lapse.
+    Index(
+        "ix_outbound_messages_lapsed",
+        "leased_until",
+        "id",
+        postgresql_where=text("state = 'forwarded-to-gateway'"),
+        sqlite_where=text("state = 'forwarded-to-gateway'"),
+    ),
+    # The due-time loop.
+    Index(
+        "ix_outbound_messages_scheduled",
+        "due_at",
+        postgresql_where=text("state = 'scheduled'"),
+        sqlite_where=text("state = 'scheduled'"),
+    ),
+    # The expiry sweep.
+    Index(
+        "ix_outbound_messages_expiring",
+        "expires_at",
+        postgresql_where=text("state IN ('pending', 'forwarded-to-gateway')"),
+        sqlite_where=text("state IN ('pending', 'forwarded-to-gateway')"),
+    ),
+    # Figures: what became of messages. States that come before have indexes of their own, so that
+    # taking a message in and handing it over does not touch this one.
+    Index(
+        "ix_outbound_messages_settled",
+        "state",
+        "changed_at",
+        "due_at",
+        postgresql_where=text("state NOT IN ('scheduled', 'pending', 'forwarded-to-gateway')"),
+        sqlite_where=text("state NOT IN ('scheduled', 'pending', 'forwarded-to-gateway')"),
+    ),
+    # Figures: what waits for one phone alone.
+    Index(
+        "ix_outbound_messages_pinned",
+        "gateway",
+        "due_at",
+        postgresql_where=text("state = 'pending' AND gateway IS NOT NULL"),
+        sqlite_where=text("state = 'pending' AND gateway IS NOT NULL"),
+    ),
+    # Retry by rule: failures that are not too old to be sent.
+    Index(
+        "ix_outbound_messages_failed",
+        "expires_at",
+        postgresql_where=text("state = 'failed'"),
+        sqlite_where=text("state = 'failed'"),
+    ),
+)
+
+outbound_history = Table(
+    "outbound_history",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("message_id", Id, ForeignKey("outbound_messages.id"), nullable=False),
+    Column("state", String(32), nullable=False),
+    # False: a late, lower or unknown report, kept and not applied.
+    Column("applied", Boolean, nullable=False),
+    Column("status", Text),
+    Column("details", Text),
+    Column("gateway", Text),
+    Column("at", UtcTime, nullable=False),
+    Index(None, "message_id"),  # a message's story
+)
+
+orphan_reports = Table(
+    "orphan_reports",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("source", String(64), nullable=False),
+    Column("reference_hash", LargeBinary(32), nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+    Column("gateway", Text, nullable=False),
+    Column("seen_count", Integer, nullable=False, server_default=text("1")),
+    Column("received_at", UtcTime, nullable=False),
+    # One row a (reference, word): a phone repeats its reports until it hears back.
+    UniqueConstraint("source", "reference_hash", "status"),
+)
+
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("gateway", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("raw_hash", LargeBinary(32), nullable=False),
+    Column("seen_count", Integer, nullable=False, server_default=text("1")),
+    Column("received_at", UtcTime, nullable=False),
+    Column("status", String(16), nullable=False, server_default=text("'waiting'")),
+    Column("resolved_at", UtcTime),
+    Column("resolved_by", Text),
+    Column("resolution", Text),
+    Column("inbound_id", Id, ForeignKey("inbound_messages.id")),
+    UniqueConstraint("source", "raw_hash"),
+    # The list of what waits.
+    Index(
+        "ix_quarantine_waiting",
+        "id",
+        postgresql_where=text("status = 'waiting'"),
+        sqlite_where=text("status = 'waiting'"),
+    ),
+)
+
+settings_versions = Table(
+    "settings_versions",
+    metadata,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("document", Text, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("updated_by", Text, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("password_hash", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("created_at", UtcTime, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+)
+
+# When a phone was last heard of; written at most once a minute (`smsgate.heartbeat`).
+gateways = Table(
+    "gateways",
+    metadata,
+    Column("account", String(256), primary_key=True),
+    Column("last_poll_at", UtcTime, nullable=False),
+    Column("app_version", String(64)),
+    Column("address", String(64)),
+    # JSON list of times (epoch milliseconds) at which it changed, the last few.
+    Column("address_changes", Text, nullable=False, server_default=text("'[]'")),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("at", UtcTime, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("target", Text),
+    Column("details", Text),
+)
+
+# Counts up with every change of what processes hold in memory (`settings`, `users`): a reader
+# compares it instead of reading the whole.
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("account", String(256), primary_key=True),
+    Column("key_hash", LargeBinary(32), primary_key=True),
+    Column("body_hash", LargeBinary(32), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+)
+
+# Who asked for no more messages, and who took that back. `version` is the change counter's value
+# when the row was written: a process that knows the list up to some version reads what came since.
+consent = Table(
+    "consent",
+    metadata,
+    Column("recipient_hash", LargeBinary(32), primary_key=True),
+    Column("number", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Index(None, "version"),  # what changed
+)
+
+# How often the same was sent of late: the duplicate limit and the loop breaker count here. Rows
+# whose window is over are swept away, so the table stays as small as half an hour's traffic.
+repeats = Table(
+    "repeats",
+    metadata,
+    Column("key_hash", LargeBinary(32), primary_key=True),
+    # True: each repeat moves the end of the window; False: the window ends when it ends.
+    Column("sliding", Boolean, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("counted_at", UtcTime, nullable=False),
+    Column("ends_at", UtcTime, nullable=False),
+    Index(None, "ends_at"),  # the sweep
+)
+
+# Parts handed to a phone, by five minutes: what is left of its hour. Only for phones with a limit.
+phone_usage = Table(
+    "phone_usage",
+    metadata,
+    Column("account", String(256), primary_key=True),
+    Column("slot", UtcTime, primary_key=True),
+    Column("segments", Integer, nullable=False),
+)

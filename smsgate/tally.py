@@ -1,0 +1,58 @@
+"""Counting while serving: plain numbers, so that counting costs less than what is counted.
+
+Nothing here knows how the figures are shown. Labels are few and fixed: never a phone number, an id
+or anything else a stranger can choose.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import accumulate
+
+COMMIT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Distribution:
+    """How often a value fell under each of some bounds, and the sum of them all."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(self.bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count `value`; a bound is part of what is under it."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    @property
+    def total(self) -> int:
+        """How many values were counted."""
+        return sum(self.counts)
+
+    def cumulated(self, bounds: Sequence[float] | None = None) -> Iterator[tuple[str, int]]:
+        """How many values were at most each bound, as Prometheus has it: `("0.5", 12)`.
+
+        Args:
+            bounds: which of the bounds to tell of; all of them by default.
+        """
+        upto = dict(zip(self.bounds, accumulate(self.counts), strict=False))
+        for bound in self.bounds if bounds is None else bounds:
+            yield repr(float(bound)), upto[bound]
+        yield "+Inf", self.total
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one process counted since it started."""
+
+    inbound: Counter[tuple[str, str]] = field(default_factory=Counter)  # (source, result)
+    auth_failures: Counter[str] = field(default_factory=Counter)  # kind
+    redirected_polls: int = 0
+    last_redirected_at: datetime | None = None

@@ -1,0 +1,43 @@
+"""What a request finds in the application: put together once, in `smsgate.app`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from starlette.requests import Request
+
+from smsgate import clock
+from smsgate.accounts import Accounts
+from smsgate.clock import Clock
+from smsgate.figures import Figures
+from smsgate.gateway import Gateway
+from smsgate.heartbeat import Heartbeats
+from smsgate.programme import Programmes
+from smsgate.settings import Settings
+from smsgate.store.database import Store
+from smsgate.tally import Tally
+from smsgate.web.traffic import Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts that endpoints call."""
+
+    settings: Settings
+    store: Store
+    programmes: Programmes
+    accounts: Accounts
+    gateway: Gateway
+    heartbeats: Heartbeats
+    figures: Figures
+    traffic: Traffic
+    tally: Tally
+    started_at: datetime
+    clock: Clock = field(default=clock.now)
+
+
+def services_of(request: Request) -> Services:
+    """The services of the application that serves `request`."""
+    services: Services = request.app.state.services
+    return services
