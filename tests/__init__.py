@@ -1,0 +1,1 @@
+"""The test suite: tables of cases over the real thing."""
