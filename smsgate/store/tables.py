@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -86,6 +87,10 @@ records = Table(
     Column("created_at", UtcTime, nullable=False),
 )
 
+_POLLED = (
+    "gateway_ref IS NOT NULL AND state IN ('received-by-gateway', 'forwarded-by-gateway', 'sent')"
+)
+
 outbound = Table(
     "outbound_messages",
     metadata,
@@ -102,6 +107,8 @@ outbound = Table(
     # Minus the priority, so that an ascending index puts first what matters most.
     Column("rank", Integer, nullable=False, server_default=text("0")),
     Column("gateway", Text),  # the account it is pinned to, if any
+    # Which way out it was handed (a route's name), and the aggregator's id for it.
+    Column("route", String(64)),
     Column("gateway_ref", Text),
     Column("lease_owner", Text),
     Column("leased_until", UtcTime),
@@ -184,6 +191,98 @@ outbound = Table(
         postgresql_where=text("state = 'failed'"),
         sqlite_where=text("state = 'failed'"),
     ),
+    # Reports: which message an aggregator's id stands for. Phones have no part in this one.
+    Index(
+        "ix_outbound_messages_reference",
+        "route",
+        "gateway_ref",
+        postgresql_where=text("gateway_ref IS NOT NULL"),
+        sqlite_where=text("gateway_ref IS NOT NULL"),
+    ),
+    # Polling an aggregator for what became of messages.
+    Index(
+        "ix_outbound_messages_polled",
+        "route",
+        "id",
+        postgresql_where=text(_POLLED),
+        sqlite_where=text(_POLLED),
+    ),
+    # Pushes whose worker never said how they ended.
+    Index(
+        "ix_outbound_messages_pushed",
+        "leased_until",
+        "id",
+        postgresql_where=text("state = 'pending' AND lease_owner IS NOT NULL"),
+        sqlite_where=text("state = 'pending' AND lease_owner IS NOT NULL"),
+    ),
+    # Pushes of unknown outcome, for the rule that decides about them.
+    Index(
+        "ix_outbound_messages_unknown",
+        "changed_at",
+        "id",
+        postgresql_where=text("state = 'unknown'"),
+        sqlite_where=text("state = 'unknown'"),
+    ),
+)
+
+# Each time a message was handed to an aggregator. Written before the first byte leaves, so that an
+# attempt without an outcome says: it may have been sent.
+outbound_attempts = Table(
+    "outbound_attempts",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("message_id", Id, ForeignKey("outbound_messages.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("route", String(64), nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("outcome", String(16)),  # ok, refused, retry, unknown; null while it is under way
+    Column("status", Text),
+    Column("gateway_ref", Text),
+    Column("cost", Text),
+    Column("parts", Integer),
+    # The fencing number: an outcome of an attempt that is not the message's last is refused.
+    UniqueConstraint("message_id", "number"),
+)
+
+# Ways out: whether one is paused and why, and what is left of its rate. One row a route.
+routes = Table(
+    "routes",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("paused_at", UtcTime),
+    Column("paused_until", UtcTime),  # null while paused: until a person resumes it
+    Column("paused_by", Text),
+    Column("reason", Text),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("tokens", Float),
+    Column("tokens_at", UtcTime),
+)
+
+# Secrets of aggregators, sealed with a key that is not in the database (AES-256-GCM). Slot 0 is
+# the one in use; slot 1 the one before it, while a rotation lasts.
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("name", String(256), primary_key=True),
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("key_id", String(32), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("valid_until", UtcTime),
+)
+
+# How far walks over many messages have come, and whose turn it is.
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("place", Text),
+    Column("owner", Text),
+    Column("leased_until", UtcTime),
+    Column("not_before", UtcTime),
 )
 
 outbound_history = Table(

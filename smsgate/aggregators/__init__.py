@@ -1,0 +1,1 @@
+"""Aggregators: the companies between smsgate and the networks, one pure file each."""
