@@ -54,6 +54,10 @@ OWN_KEYS: Final[dict[str, dict[str, type | tuple[type, ...]]]] = {
         ),
         (int, float),
     ),
+    "public_url": {},
+    "rapidpro": {"strict_duplicates": bool},
+    "routes": {},
+    "strict_statuses": {},
     "timezone": {},
 }
 
@@ -155,7 +159,9 @@ EFFECTIVE: Final = frozenset(
         "translations",
     }
 )
-EFFECTIVE_SMS: Final = frozenset({"duplicate_limit", "outgoing_service"})
+EFFECTIVE_SMS: Final = frozenset(
+    {"africas_talking", "duplicate_limit", "outgoing_service", "rapidpro", "reply_to"}
+)
 
 
 def without_effect(document: Document) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from smsgate import log
+from smsgate.aggregators.base import Options
 from smsgate.catalogue import Catalogue
 from smsgate.clock import Clock
 from smsgate.document import Document, Mode, combine, own_key_warnings
@@ -42,6 +43,7 @@ _EXPIRES_HOURS = 72.0
 _LEASE_MINUTES = 10.0
 _PARTS_EVER = 255  # the header that joins parts counts them in one byte
 _DIGITS = re.compile(r"[0-9]{1,3}\Z")
+_PUBLIC_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#@]*)?\Z", re.ASCII)
 
 logger = log.get(__name__)
 
@@ -68,6 +70,21 @@ class Programme:
     def limits(self) -> Limits:
         """How often replies may repeat themselves."""
         return Limits(self.queue.duplicate_limit, self.queue.replies_an_hour)
+
+    def options(self, route: str = "") -> Options:
+        """What an aggregator is told: the parts of the document that concern it.
+
+        Args:
+            route: the way out in use, whose entry under `smsgate.routes` goes with them; "" for a
+                webhook.
+        """
+        own = _object(self.document.get("smsgate"))
+        return Options(
+            sms=_object(self.document.get("sms")),
+            own=own,
+            route=_object(_object(own.get("routes")).get(route)),
+            callback_url=_public_url(own.get("public_url")) or "",
+        )
 
 
 class Programmes:
@@ -159,6 +176,11 @@ def build(
     warnings += own_key_warnings(document)
     catalogue = Catalogue(document.get("translations"))
     zone = _timezone(document, warnings)
+    public_url = _object(document.get("smsgate")).get("public_url")
+    if public_url is not None and _public_url(public_url) is None:
+        warnings.append(
+            "smsgate.public_url must be an address such as https://sms.example.org: it is ignored"
+        )
     sms = _object(document.get("sms"))
     service = sms.get("outgoing_service") or PHONES
     if "sms" in document and not sms.get("outgoing_service"):
@@ -201,6 +223,10 @@ def _timezone(document: Document, warnings: list[str]) -> tzinfo:
     except (ValueError, OSError, TypeError, KeyError):  # ZoneInfo raises each of them for odd names
         warnings.append("smsgate.timezone names no time zone (such as Africa/Nairobi): UTC is used")
         return UTC
+
+
+def _public_url(value: Any) -> str | None:
+    return value.rstrip("/") if isinstance(value, str) and _PUBLIC_URL.match(value) else None
 
 
 def _object(value: Any) -> Mapping[str, Any]:
