@@ -8,19 +8,38 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from smsgate import __version__, log
-from smsgate.commands import accounts, doctor, document, messages, parse, serve
+from smsgate import __version__
 from smsgate.errors import SmsgateError, StartError
 from smsgate.settings import Settings, read_settings
-from smsgate.simulate import phone
+
+Describe = Callable[[argparse.ArgumentParser], None]
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaint is one line."""
+    """A parser whose complaint is one line, and which may leave its arguments for when it is used.
+
+    A command's module brings what the command needs, which takes most of a second to import: only
+    the command that is chosen waits for it.
+    """
+
+    def __init__(self, *, describe: Describe | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._describe = describe
+
+    def complete(self) -> None:
+        """Add the arguments that were left for later."""
+        describe, self._describe = self._describe, None
+        if describe is not None:
+            describe(self)
+
+    def parse_known_args(self, *given: Any, **named: Any) -> Any:
+        """Read the words of the command line."""
+        self.complete()
+        return super().parse_known_args(*given, **named)
 
     def error(self, message: str) -> NoReturn:
         """End with exit code 2."""
@@ -57,11 +76,13 @@ def _settings(args: argparse.Namespace) -> Settings:
         forms_dir=Path(forms) if forms else None,
         dispatch=False if getattr(args, "no_dispatch", False) else None,
     )
+    from smsgate import log
+
     log.configure(settings.log_level, settings.log_format)
     return settings
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> _Parser:
     parser = _Parser(
         prog="smsgate", description="SMS gateway and record ingestion for community health."
     )
@@ -69,21 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="COMMAND", parser_class=_Parser
     )
-    _serve(commands)
-    migrate = commands.add_parser("migrate", help="upgrade the database's schema")
-    _where(migrate)
-    migrate.set_defaults(run=serve.migrate)
-    for module in (accounts, document, messages, doctor, parse):
-        module.add_arguments(commands)
-    _simulate(commands)
-    for name in ("user", "settings", "message", "doctor"):
-        for leaf in _leaves(commands.choices[name]):
-            _where(leaf)
+    for name, does, describe in _COMMANDS:
+        commands.add_parser(name, help=does, describe=describe)
     return parser
 
 
-def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = commands.add_parser("serve", help="answer phones, aggregators and integrators")
+def _serve(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import serve
+
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=_port, help="port to listen on (5988)")
     parser.add_argument("--forms", metavar="DIR", help="folder of form definitions (./forms)")
@@ -91,12 +105,66 @@ def _serve(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.set_defaults(run=serve.serve)
 
 
-def _simulate(commands: argparse._SubParsersAction[_Parser]) -> None:
-    parser = commands.add_parser("simulate", help="behave as a phone, for trials")
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND", parser_class=_Parser)
+def _migrate(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import serve
+
+    _where(parser)
+    parser.set_defaults(run=serve.migrate)
+
+
+def _user(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import accounts
+
+    accounts.add_arguments(parser)
+    _where_each(parser)
+
+
+def _settings_document(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import document
+
+    document.add_arguments(parser)
+    _where_each(parser)
+
+
+def _message(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import messages
+
+    messages.add_arguments(parser)
+    _where_each(parser)
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import doctor
+
+    doctor.add_arguments(parser)
+    _where(parser)
+
+
+def _parse(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import parse
+
+    parse.add_arguments(parser)
+
+
+def _simulate(parser: argparse.ArgumentParser) -> None:
+    from smsgate.simulate import phone
+
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
     leaf = kinds.add_parser("phone", help="a phone running cht-gateway, with its SMS traffic")
     phone.add_arguments(leaf)
     leaf.set_defaults(run=lambda _settings, args: phone.run(args))
+
+
+_COMMANDS: tuple[tuple[str, str, Describe], ...] = (
+    ("serve", "answer phones, aggregators and integrators", _serve),
+    ("migrate", "upgrade the database's schema", _migrate),
+    ("user", "accounts: add, list, password, remove", _user),
+    ("settings", "the app_settings document: get, put", _settings_document),
+    ("message", "outbound messages: list, retry, cancel", _message),
+    ("doctor", "check configuration, database, disk, clock, and that URL answers a phone", _doctor),
+    ("parse", "show how a text is read: form, grammar, fields, errors, reply", _parse),
+    ("simulate", "behave as a phone, for trials", _simulate),
+)
 
 
 def _where(parser: argparse.ArgumentParser) -> None:
@@ -104,11 +172,12 @@ def _where(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--database", metavar="URL", help="database address (SQLite in --data)")
 
 
-def _leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+def _where_each(parser: argparse.ArgumentParser) -> None:
+    """`_where` for each verb of a command."""
     for action in parser._actions:  # noqa: SLF001 - argparse has no public way to its sub-parsers
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - likewise
-            return list(action.choices.values())
-    return [parser]
+            for verb in action.choices.values():
+                _where(verb)
 
 
 def _port(text: str) -> int:

@@ -20,9 +20,8 @@ from smsgate.store.database import Store
 _SHORTEST = 8
 
 
-def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the `user` command."""
-    parser = commands.add_parser("user", help="accounts: add, list, password, remove")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     add = verbs.add_parser("add", help="create an account; its password is printed once")
     add.add_argument("name")

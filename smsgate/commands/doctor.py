@@ -25,11 +25,8 @@ _FIRST_YEAR = 2026
 _SQLITE_FIXED = (3, 51, 3)
 
 
-def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the `doctor` command."""
-    parser = commands.add_parser(
-        "doctor", help="check configuration, database, disk, clock, and that URL answers a phone"
-    )
     parser.add_argument(
         "url", nargs="?", help="what a phone has: http://user:password@host/api/sms"
     )

@@ -18,9 +18,8 @@ from smsgate.store import documents
 from smsgate.store.database import Store
 
 
-def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the `settings` command."""
-    parser = commands.add_parser("settings", help="the app_settings document: get, put")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     verbs.add_parser("get", help="print the document in force")
     put = verbs.add_parser("put", help="merge a document into the one in force")

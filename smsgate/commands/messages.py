@@ -23,9 +23,8 @@ from smsgate.store.steering import Filter
 _EVERYTHING = 1_000_000
 
 
-def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the `message` command."""
-    parser = commands.add_parser("message", help="outbound messages: list, retry, cancel")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     listing = verbs.add_parser("list", help="show messages, newest first")
     listing.add_argument("--limit", type=int, default=50, help="how many at most (50)")

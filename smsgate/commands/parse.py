@@ -31,11 +31,8 @@ SENDER = "+254712345678"
 _MOST_PROGRAMMES = 256
 
 
-def add_arguments(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the `parse` command."""
-    parser = commands.add_parser(
-        "parse", help="show how a text is read: form, grammar, fields, errors, reply"
-    )
     parser.add_argument(
         "--forms",
         metavar="FILE_OR_DIR",

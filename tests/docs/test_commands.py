@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Iterator
 
-from smsgate.cli import _parser
+from smsgate.cli import _Parser, _parser
 from tests.docs.reading import page, prose, readme, section
 
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
@@ -17,6 +17,8 @@ _SHARED = {"--data", "--database"}
 def _commands(
     parser: argparse.ArgumentParser, words: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    if isinstance(parser, _Parser):
+        parser.complete()
     if words:
         yield " ".join(words), parser
     for action in parser._actions:
