@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -16,6 +16,7 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    literal,
     literal_column,
     or_,
     select,
@@ -95,6 +96,7 @@ def _may_go_to_accounts() -> ColumnElement[bool]:
 _NOW = bindparam("now", type_=UtcTime())
 _LIMIT = bindparam("limit", type_=Integer())
 _ACCOUNTS = bindparam("accounts", expanding=True, type_=Text())
+_FOR_EVER = literal(datetime(9999, 1, 1, tzinfo=UTC), UtcTime())
 
 # What was never offered and may go to one of the accounts: best first.
 WAITING = (
@@ -111,14 +113,29 @@ WAITING = (
 
 # The same by what would expire first, of what has waited since before `aged`. Both conditions on
 # the state are meant: the first names the index of the expiry sweep, which this query shares.
+_NEAR_EXPIRY = (
+    _UNACKNOWLEDGED,
+    _PENDING,
+    outbound.c.expires_at > _NOW,
+    _may_go_to_accounts(),
+)
+# Only among so many: where a great deal came at once and none of it has waited long, a search
+# without end would look at all of it at every poll to find nothing.
+_REACH = (
+    select(outbound.c.expires_at)
+    .where(*_NEAR_EXPIRY)
+    .order_by(outbound.c.expires_at)
+    .offset(literal_column("199"))
+    .limit(literal_column("1"))
+    .correlate(None)
+    .scalar_subquery()
+)
 AGED = (
     select(*_OFFERED)
     .where(
-        _UNACKNOWLEDGED,
-        _PENDING,
+        *_NEAR_EXPIRY,
+        outbound.c.expires_at <= func.coalesce(_REACH, _FOR_EVER),
         outbound.c.due_at <= bindparam("aged", type_=UtcTime()),
-        outbound.c.expires_at > _NOW,
-        _may_go_to_accounts(),
     )
     .order_by(outbound.c.expires_at)
     .limit(_LIMIT)
