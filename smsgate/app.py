@@ -23,6 +23,7 @@ from smsgate.settings import Settings
 from smsgate.store.database import Store
 from smsgate.tally import Tally
 from smsgate.timekeeper import Timekeeper
+from smsgate.vault import Vault, sealer_of
 from smsgate.web.middleware import Envelope, GZipOnRequest, TidyPath
 from smsgate.web.problems import Problem, handle
 from smsgate.web.routes import ROUTES
@@ -46,6 +47,7 @@ def create_app(settings: Settings, *, clock: Clock = clocks.now) -> Starlette:
     store = Store(settings.database_url)
     programmes = Programmes(store, forms_dir=settings.forms_dir, clock=clock)
     heartbeats = Heartbeats(store)
+    vault = Vault(store, sealer_of(settings), clock=clock)
     services = Services(
         settings=settings,
         store=store,
@@ -53,6 +55,7 @@ def create_app(settings: Settings, *, clock: Clock = clocks.now) -> Starlette:
         accounts=Accounts(store),
         gateway=Gateway(store),
         heartbeats=heartbeats,
+        vault=vault,
         figures=Figures(store, heartbeats, clock),
         traffic=Traffic(),
         tally=Tally(),
@@ -64,6 +67,7 @@ def create_app(settings: Settings, *, clock: Clock = clocks.now) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with store:
             await programmes.start()
+            await vault.start()
             timekeeper = asyncio.create_task(Timekeeper(store, clock, heartbeats, programmes).run())
             try:
                 yield

@@ -8,6 +8,7 @@ SmsgateError
 ├── CommandError          a command cannot do what was asked; exit 1
 ├── StoreBusy             the writer's queue is full or the database is locked; come back later
 └── StoreUnavailable      the database refuses work (disk full, read-only, connection lost)
+    └── SecretUnreadable     a credential is there and does not open
 ```
 Expected outcomes (a text that fits no grammar, a message that may not be cancelled) are values.
 Which HTTP status an error becomes is decided in one table, `smsgate.web.problems`.
@@ -52,3 +53,7 @@ class StoreBusy(SmsgateError):
 
 class StoreUnavailable(SmsgateError):
     """The database cannot take writes at the moment (disk full, read-only, gone)."""
+
+
+class SecretUnreadable(StoreUnavailable):
+    """A stored credential is damaged, or sealed with a key that is not here."""

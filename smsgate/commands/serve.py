@@ -25,6 +25,7 @@ from smsgate.registry import load_forms
 from smsgate.settings import Settings
 from smsgate.store import schema
 from smsgate.store.database import Store
+from smsgate.vault import Vault, sealer_of
 
 _DRAIN_SECONDS = 15
 # Young objects between two collections: a group of polls makes many that die together.
@@ -83,6 +84,8 @@ async def _prepare(settings: Settings) -> list[Credentials]:
     if before != after:
         log.get(__name__).info("migrated", from_version=before, to_version=after)
     async with Store(settings.database_url) as store:
+        # Before accounts are made: a start that fails must not swallow their passwords.
+        await Vault(store, sealer_of(settings)).start()
         return await bootstrap.prepare(
             store, admin_password=settings.admin_password, clock=clock.now
         )

@@ -21,6 +21,7 @@ USERS = "users"
 # What people order of messages that wait: other processes must see it on the next poll.
 ORDERS = "orders"
 CONSENT = "consent"
+CREDENTIALS = "credentials"
 
 
 async def read(connection: Connection) -> dict[str, int]:

@@ -17,6 +17,7 @@ from smsgate.programme import Programmes
 from smsgate.settings import Settings
 from smsgate.store.database import Store
 from smsgate.tally import Tally
+from smsgate.vault import Vault
 from smsgate.web.traffic import Traffic
 
 
@@ -30,6 +31,7 @@ class Services:
     accounts: Accounts
     gateway: Gateway
     heartbeats: Heartbeats
+    vault: Vault
     figures: Figures
     traffic: Traffic
     tally: Tally
