@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, Final, Literal
 
 from smsgate import jsontext
 from smsgate.message import InboundMessage, State
@@ -20,6 +20,7 @@ from smsgate.message import InboundMessage, State
 INCOMING: Final = "incoming-messages"
 REPORTS: Final = "delivery-reports"
 OPT_OUTS: Final = "opt-outs"
+_LONGEST_WAIT: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,15 @@ class Options:
         route: The entry of the route in use under `smsgate.routes`; empty for webhooks.
         callback_url: Where this server is reached from outside, without a slash at the end (setting
             `smsgate.public_url`); "" where it is not set.
+        incoming: For `compose`: the incoming credential in use, for aggregators that are told with
+            each message where to report on it; None where none is stored.
     """
 
     sms: Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[str, Any] = field(default_factory=dict)
     route: Mapping[str, Any] = field(default_factory=dict)
     callback_url: str = ""
+    incoming: Secret | None = None
 
 
 class Secret(str):
@@ -146,7 +150,11 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class BadCall:
-    """A call that says nothing readable as a whole: answered with `status`, nothing is written."""
+    """An error, answered with `status` in the form the caller prefers.
+
+    From `read` it means that the call as a whole says nothing readable: nothing is written. From
+    `acknowledge` that its sender expects an error, whatever was taken in.
+    """
 
     message: str
     status: int = 400
@@ -163,7 +171,8 @@ class Taken:
         duplicates: Messages that were known already.
         unreadable: Items that were set aside.
         unknown: The first report whose word is not known, if any.
-        spooled: True while the database is away: what is new cannot be told yet.
+        spooled: True while the database is away: the numbers are what was said, for what of it is
+            new cannot be told yet.
     """
 
     messages: int = 0
@@ -204,6 +213,7 @@ class Push:
         text: The words.
         segments: How many parts it has.
         expires_at: When it is not worth sending any more.
+        at: When it is handed over; None where nobody says, and then no period is worked out.
     """
 
     id: str
@@ -211,6 +221,14 @@ class Push:
     text: str = field(repr=False)
     segments: int = 1
     expires_at: datetime | None = None
+    at: datetime | None = None
+
+    @property
+    def seconds_left(self) -> int | None:
+        """How long it is worth trying, in whole seconds; None where that is not known."""
+        if self.expires_at is None or self.at is None:
+            return None
+        return max(0, int((self.expires_at - self.at).total_seconds()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +255,14 @@ class Answer:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds that `Retry-After` asks for, at most a day; None where it states no number."""
+        stated = self.headers.get("retry-after", "").strip()
+        if not (stated.isascii() and stated.isdigit()):
+            return None
+        return float(min(int(stated[:9]), _LONGEST_WAIT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,14 +331,16 @@ class Aggregator:
         sends: Whether it can be handed messages.
         content_identity: Whether their ids are not unique to a message, so that the same id with
             another text is expected and no alert (decision 8).
+        signs_body: Whether `verify` needs the body, because they sign it. For all others the
+            caller is known, or turned away, before the body is read: `verify` sees an empty one.
     """
 
-    name: ClassVar[str]
-    aliases: ClassVar[tuple[str, ...]] = ()
-    credential_prefixes: ClassVar[tuple[str, ...]] = ()
-    endpoints: ClassVar[tuple[str, ...]] = ()
-    sends: ClassVar[bool] = True
-    content_identity: ClassVar[bool] = False
+    name: str
+    aliases: tuple[str, ...] = ()
+    credential_prefixes: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    sends: bool = True
+    content_identity: bool = False
 
     def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:
         """Is it you? Looks at no more than it must; None lets the call in.
@@ -332,7 +360,7 @@ class Aggregator:
         """What does your word mean? None where it is not known; kept, and changes nothing."""
         raise NotImplementedError
 
-    def acknowledge(self, call: Call, taken: Taken, options: Options) -> Acknowledgement:  # noqa: ARG002 - for those that answer otherwise
+    def acknowledge(self, call: Call, taken: Taken, options: Options) -> Acknowledgement | BadCall:  # noqa: ARG002 - for those that answer otherwise
         """The answer to a call that was taken in; the CHT's by default."""
         return Acknowledgement.json({"saved": taken.saved})
 
