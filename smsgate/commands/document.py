@@ -6,12 +6,11 @@ import argparse
 import asyncio
 import json
 import sys
-from pathlib import Path
 
-from smsgate import clock, jsontext
+from smsgate import clock
+from smsgate.commands.given import read_document
 from smsgate.commands.session import open_store
 from smsgate.document import Document, Mode, without_effect
-from smsgate.errors import CommandError
 from smsgate.programme import Programmes, PutSettings
 from smsgate.settings import Settings
 from smsgate.store import documents
@@ -66,31 +65,3 @@ async def _put(
     for key in without_effect(document):
         print(f"note: {key} has no effect yet; it is kept", file=sys.stderr)
     return 0
-
-
-def read_document(name: str) -> Document:
-    """The settings document in a file, or on standard input for `-`.
-
-    Raises:
-        CommandError: it cannot be read, or is no JSON object; the text says where.
-    """
-    try:
-        raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-    except OSError as error:
-        raise CommandError(f"{name} cannot be read: {error.strerror}") from None
-    value = jsontext.read(raw)
-    if isinstance(value, jsontext.BadJson):
-        raise CommandError(f"{name} is no JSON: {value.reason}{_where(raw)}")
-    if not isinstance(value, dict):
-        raise CommandError(f"{name} must hold one JSON object")
-    return value
-
-
-def _where(raw: bytes) -> str:
-    try:
-        json.loads(raw)
-    except json.JSONDecodeError as error:
-        return f" at line {error.lineno}, column {error.colno}: {error.msg}"
-    except (ValueError, RecursionError):
-        pass
-    return ""

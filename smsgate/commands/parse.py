@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smsgate import clock, jsontext
-from smsgate.commands.document import read_document
+from smsgate.commands.given import read_document
 from smsgate.commands.story import story_of
 from smsgate.document import Document, first_document
 from smsgate.errors import CommandError

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import unicodedata
+
 import pytest
 
 from smsgate.text import WHITE_SPACE, ascii_digits, clean, fold, is_blank, one_line
@@ -19,6 +22,12 @@ DIGITS = [
 @pytest.mark.parametrize("digits", DIGITS)
 def test_decimal_digits_of_every_script_are_digits(digits: str) -> None:
     assert ascii_digits(digits) == "0123456789"
+
+
+def test_no_decimal_digit_is_left_out() -> None:
+    digits = "".join(char for char in map(chr, range(sys.maxunicode + 1)) if char.isdecimal())
+    assert len(digits) > 700
+    assert ascii_digits(digits) == "".join(str(unicodedata.decimal(char)) for char in digits)
 
 
 @pytest.mark.parametrize("text", ["²", "½", "Ⅷ", "①", "五"])
