@@ -26,7 +26,6 @@ def test_decimal_digits_of_every_script_are_digits(digits: str) -> None:
 
 def test_no_decimal_digit_is_left_out() -> None:
     digits = "".join(char for char in map(chr, range(sys.maxunicode + 1)) if char.isdecimal())
-    assert len(digits) > 700
     assert ascii_digits(digits) == "".join(str(unicodedata.decimal(char)) for char in digits)
 
 
