@@ -58,7 +58,8 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a phone or an aggregator says became of an outbound message.
 
     `message_id` is our id. `state` is what their `status` means, None where the word is not known
-    (it is kept in the history and changes nothing).
+    (it is kept in the history and changes nothing). `former` says that it is about an attempt
+    before the present one, whatever `message_id` says of that.
     """
 
     message_id: str
@@ -67,6 +68,7 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     gateway: str = ""
     at: datetime
+    former: bool = False
 
 
 class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,8 @@ from smsgate.store.transact import Connection
 
 Row = dict[str, Any]
 
+_FORMER = -1  # the number of no present attempt
+
 
 async def settle(connection: Connection, reports: Sequence[StatusReport], *, source: str) -> None:
     """Apply what phones and aggregators say became of messages, in the order given.
@@ -24,7 +26,7 @@ async def settle(connection: Connection, reports: Sequence[StatusReport], *, sou
     """
     if not reports:
         return
-    read = [(report, *attempt_of(report.message_id)) for report in reports]
+    read = [(report, *_about(report)) for report in reports]
     current = await store.lock(connection, {id_ for _, id_, _ in read})
     stories = await store.history(
         connection,
@@ -58,6 +60,11 @@ async def settle(connection: Connection, reports: Sequence[StatusReport], *, sou
     await store.move(connection, [moved[id_] for id_ in sorted(moved)])
     await store.add_history(connection, history)
     await orphans.add(connection, strange)
+
+
+def _about(report: StatusReport) -> tuple[str, int]:
+    id_, attempt = attempt_of(report.message_id)
+    return id_, _FORMER if report.former else attempt
 
 
 def may_move(row: Mapping[str, Any], reported: State | None, attempt: int) -> bool:

@@ -60,6 +60,13 @@ def upgrade() -> None:
             "message_id", "number", name=op.f("uq_outbound_attempts_message_id_number")
         ),
     )
+    op.create_index(
+        "ix_outbound_attempts_reference",
+        "outbound_attempts",
+        ["route", "gateway_ref"],
+        postgresql_where=sa.text("gateway_ref IS NOT NULL"),
+        sqlite_where=sa.text("gateway_ref IS NOT NULL"),
+    )
     op.create_table(
         "routes",
         sa.Column("name", sa.String(length=64), nullable=False),

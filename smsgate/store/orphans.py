@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
+
+from sqlalchemy import delete
 
 from smsgate.store.dialect import upsert
 from smsgate.store.tables import orphan_reports
@@ -41,3 +43,17 @@ async def add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
                 set_={"seen_count": orphan_reports.c.seen_count + 1},
             )
         )
+
+
+async def take(
+    connection: Connection, source: str, references: Collection[str]
+) -> list[dict[str, Any]]:
+    """Take the reports on `references` out, the oldest first: their messages have appeared."""
+    hashes = [hashlib.sha256(reference.encode()).digest() for reference in references]
+    statement = (
+        delete(orphan_reports)
+        .where(orphan_reports.c.source == source, orphan_reports.c.reference_hash.in_(hashes))
+        .returning(orphan_reports)
+    )
+    rows = (await connection.execute(statement)).mappings()
+    return sorted((dict(row) for row in rows), key=lambda row: int(row["seq"]))

@@ -244,6 +244,14 @@ outbound_attempts = Table(
     Column("parts", Integer),
     # The fencing number: an outcome of an attempt that is not the message's last is refused.
     UniqueConstraint("message_id", "number"),
+    # Reports on an attempt before the last one.
+    Index(
+        "ix_outbound_attempts_reference",
+        "route",
+        "gateway_ref",
+        postgresql_where=text("gateway_ref IS NOT NULL"),
+        sqlite_where=text("gateway_ref IS NOT NULL"),
+    ),
 )
 
 # Ways out: whether one is paused and why, and what is left of its rate. One row a route.
