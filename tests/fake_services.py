@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from smsgate.fakes.africastalking import AfricasTalking
 from smsgate.fakes.callbacks import Callbacks
+from smsgate.fakes.rapidpro import RapidPro
 from smsgate.fakes.service import Service
 from smsgate.fakes.serving import serving
 
@@ -45,4 +46,15 @@ async def africastalking(
     async with served(service, port=port, **(posting or {})) as running:
         service.callbacks = running.callbacks
         service.reports_url = reports_url
+        yield running
+
+
+@asynccontextmanager
+async def rapidpro(
+    *, port: int = 0, posting: dict[str, Any] | None = None, **options: Any
+) -> AsyncIterator[Served[RapidPro]]:
+    """RapidPro, with a new token, walk or version through `options`."""
+    service = RapidPro(**options)
+    async with served(service, port=port, **(posting or {})) as running:
+        service.callbacks = running.callbacks
         yield running
