@@ -133,6 +133,20 @@ def _message(parser: argparse.ArgumentParser) -> None:
     _where_each(parser)
 
 
+def _credential(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import credentials
+
+    credentials.add_arguments(parser)
+    _where_each(parser)
+
+
+def _rotate_key(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import credentials
+
+    credentials.add_rotation(parser)
+    _where(parser)
+
+
 def _doctor(parser: argparse.ArgumentParser) -> None:
     from smsgate.commands import doctor
 
@@ -161,6 +175,8 @@ _COMMANDS: tuple[tuple[str, str, Describe], ...] = (
     ("user", "accounts: add, list, password, remove", _user),
     ("settings", "the app_settings document: get, put", _settings_document),
     ("message", "outbound messages: list, retry, cancel", _message),
+    ("credential", "secrets of aggregators: put, list, remove", _credential),
+    ("rotate-key", "seal every credential with a new key", _rotate_key),
     ("doctor", "check configuration, database, disk, clock, and that URL answers a phone", _doctor),
     ("parse", "show how a text is read: form, grammar, fields, errors, reply", _parse),
     ("simulate", "behave as a phone, for trials", _simulate),

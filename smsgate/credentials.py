@@ -37,6 +37,60 @@ def spellings(name: str, aggregators: AggregatorRegistry) -> tuple[str, ...]:
     return (name,)
 
 
+def expected(aggregators: AggregatorRegistry) -> set[str]:
+    """The credentials that the installed aggregators may use."""
+    names = set()
+    for each in aggregators.aggregators:
+        uses = ["incoming"] * bool(each.endpoints) + ["outgoing"] * each.sends
+        names |= {f"{prefix}:{use}" for prefix in each.credential_prefixes[:1] for use in uses}
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What may be told of a credential: everything but the credential.
+
+    Attributes:
+        key: Its name.
+        opens: Whether the keys at hand open it.
+        since: When it was stored.
+        by: By whom.
+        former_until: How long the one before it is valid too; None if there is none.
+    """
+
+    key: str
+    opens: bool = False
+    since: datetime | None = None
+    by: str | None = None
+    former_until: datetime | None = None
+
+
+async def listed(connection: Connection, sealer: Sealer, *, now: datetime) -> list[Listed]:
+    """Every credential in use, by name."""
+    rows = await credentials.all_of_them(connection)
+    until = {
+        row["name"]: row["valid_until"]
+        for row in rows
+        if row["slot"] == FORMER and row["valid_until"] > now
+    }
+    return [
+        Listed(
+            key=row["name"],
+            opens=_opens(sealer, row),
+            since=row["created_at"],
+            by=row["created_by"],
+            former_until=until.get(row["name"]),
+        )
+        for row in rows
+        if row["slot"] == CURRENT
+    ]
+
+
+def _opens(sealer: Sealer, row: Row) -> bool:
+    sealed = Sealed(row["key_id"], row["sealed"])
+    return not isinstance(sealer.open(sealed, about(row["name"], row["created_at"])), Shut)
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """It is kept. `former_until`: how long the one before it is valid beside it, if at all."""
@@ -151,9 +205,7 @@ class RemoveCredentials(Job[list[str]]):
     def _goes(self, row: Row) -> bool:
         if self.unless_opened_by is None:
             return row["name"] in self.names
-        sealed = Sealed(row["key_id"], row["sealed"])
-        bound_to = about(row["name"], row["created_at"])
-        return isinstance(self.unless_opened_by.open(sealed, bound_to), Shut)
+        return not _opens(self.unless_opened_by, row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 ADMIN: Final = frozenset({"admin", "_admin"})
+ONLINE: Final = "mm-online"
 
 # What a permission of smsgate's is granted to where a document does not mention it. The names of
 # roles are those of the CHT's default configuration.
@@ -50,6 +51,7 @@ class Permissions:
 
     granted: Mapping[str, frozenset[str]]
     declared: frozenset[str] = field(default_factory=frozenset)
+    offline: frozenset[str] = field(default_factory=frozenset)
 
     @classmethod
     def from_settings(cls, document: Mapping[str, Any]) -> Permissions:
@@ -64,7 +66,14 @@ class Permissions:
                     granted[name] = frozenset(role for role in roles if isinstance(role, str))
         roles = document.get("roles")
         declared = roles if isinstance(roles, dict) and roles else DEFAULT_ROLES
-        return cls(granted, frozenset(declared) | {"gateway", "data_entry"})
+        offline = [
+            name
+            for name, role in declared.items()
+            if isinstance(role, dict) and role.get("offline")
+        ]
+        return cls(
+            granted, frozenset(declared) | {"gateway", "data_entry"}, frozenset(offline) - ADMIN
+        )
 
     def allow(self, roles: Iterable[str], *wanted: str) -> bool:
         """Whether `roles` together have every permission in `wanted`."""
@@ -73,6 +82,18 @@ class Permissions:
             return True
         effective = held & self.declared
         return all(effective & self.granted.get(name, frozenset()) for name in wanted)
+
+    def online(self, roles: Iterable[str]) -> bool:
+        """Whether the CHT takes an account with `roles` for one that works online.
+
+        So do administrators and the CHT's own mark `mm-online`; an account of which some role works
+        offline, or none is declared, does not.
+        """
+        held = frozenset(roles)
+        if held & (ADMIN | {ONLINE}):
+            return True
+        effective = held & self.declared
+        return bool(effective) and not effective & self.offline
 
     def knows_role(self, role: str) -> bool:
         """Whether `role` means anything."""

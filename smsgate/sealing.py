@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import glob
 import os
 import secrets
 import stat
@@ -102,10 +103,16 @@ class Sealer:
         return self._ring.open(sealed, bound_to)
 
     def add_newest(self) -> Ring | Unusable:
-        """Put a new key before the others; both open from now on."""
+        """Put a new key before the others; all of them open from now on.
+
+        Only while `rotating`: what a rotation that was killed left half-written is swept away.
+        """
         problem = self._refresh()
         if problem is not None:
             return problem
+        place = self.path.resolve()
+        for left in place.parent.glob(f".{glob.escape(place.name)}.new-*"):
+            left.unlink(missing_ok=True)
         return self._write([Key.new(), *self._ring.keys])
 
     def keep_newest(self) -> Ring | Unusable:
@@ -118,16 +125,12 @@ class Sealer:
     @contextlib.contextmanager
     def rotating(self) -> Iterator[bool]:
         """Hold off other rotations of this file; False where one is under way."""
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            # On the directory, because the file itself is replaced.
-            folder = os.open(self.path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
-        finally:
-            os.close(descriptor)
+        # On the folder, because the file itself is replaced.
+        folder = os.open(self.path.resolve().parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 yield False
                 return
             yield True
@@ -227,7 +230,7 @@ class Sealer:
 
 def _beside(path: Path, keys: Sequence[Key]) -> Path:
     """A file with `keys` in the same folder, on disk."""
-    made = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    made = path.with_name(f".{path.name}.new-{secrets.token_hex(4)}")
     descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(_HEAD + "".join(f"{key.written()}\n" for key in keys))

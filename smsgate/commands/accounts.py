@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 import sys
 
 from smsgate import clock
 from smsgate.accounts import NAME, AddUser, RemoveUser, SetPassword
-from smsgate.commands.session import open_store
+from smsgate.commands.session import open_store, who_runs_it
 from smsgate.errors import CommandError
 from smsgate.passwords import generate, hash_password
 from smsgate.permissions import Permissions
@@ -72,7 +71,7 @@ async def _add(store: Store, args: argparse.Namespace) -> int:
             known = ", ".join(["admin", *sorted(permissions.declared)])
             raise CommandError(f"there is no role {role!r}; there are {known}")
     password, made = _choose(from_stdin=args.password_stdin)
-    job = AddUser(args.name, hash_password(password), tuple(args.role), _by(), clock.now())
+    job = AddUser(args.name, hash_password(password), tuple(args.role), who_runs_it(), clock.now())
     if not await store.write(job):
         raise CommandError(f"there is an account {args.name!r} already")
     _say(f"added {args.name}", password, made=made)
@@ -81,7 +80,7 @@ async def _add(store: Store, args: argparse.Namespace) -> int:
 
 async def _password(store: Store, args: argparse.Namespace) -> int:
     password, made = _choose(from_stdin=args.password_stdin)
-    job = SetPassword(args.name, hash_password(password), _by(), clock.now())
+    job = SetPassword(args.name, hash_password(password), who_runs_it(), clock.now())
     if not await store.write(job):
         raise CommandError(f"there is no account {args.name!r}")
     _say(f"changed the password of {args.name}", password, made=made)
@@ -89,7 +88,7 @@ async def _password(store: Store, args: argparse.Namespace) -> int:
 
 
 async def _remove(store: Store, args: argparse.Namespace) -> int:
-    if not await store.write(RemoveUser(args.name, _by(), clock.now())):
+    if not await store.write(RemoveUser(args.name, who_runs_it(), clock.now())):
         raise CommandError(f"there is no account {args.name!r}")
     print(f"removed {args.name}")
     return 0
@@ -117,10 +116,3 @@ def _say(done: str, password: str, *, made: bool) -> None:
     print(done)
     if made:
         print(f"password, shown this once: {password}")
-
-
-def _by() -> str:
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):  # a container's user may have no name
-        return "cli"

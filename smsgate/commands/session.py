@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -32,3 +33,11 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         raise CommandError("the database has an older schema: run `smsgate migrate` first")
     async with Store(settings.database_url) as store:
         yield store
+
+
+def who_runs_it() -> str:
+    """Who ran the command, for the audit trail."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user may have no name
+        return "cli"

@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from smsgate.web import (
     consent,
+    credentials,
     forms,
     health,
     messages,
@@ -43,6 +44,8 @@ ROUTES: list[BaseRoute] = [
     Route("/api/v1/messages/{id}/cancel", steering.cancel, methods=["POST"]),
     Route("/api/v1/messages/{id}/mute", steering.mute, methods=["POST"]),
     Route("/api/v1/messages/{id}/unmute", steering.unmute, methods=["POST"]),
+    Route("/api/v1/credentials", credentials.list_, methods=["GET"]),
+    Route("/api/v1/credentials/{key}", credentials.put, methods=["PUT"]),
     Route("/api/v1/quarantine", quarantine.list_, methods=["GET"]),
     Route("/api/v1/quarantine/{id}/replay", quarantine.replay, methods=["POST"]),
     Route("/api/v1/quarantine/{id}/discard", quarantine.discard, methods=["POST"]),
