@@ -169,6 +169,12 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
     leaf.set_defaults(run=lambda _settings, args: phone.run(args))
 
 
+def _fake(parser: argparse.ArgumentParser) -> None:
+    from smsgate.fakes import command
+
+    command.add_arguments(parser)
+
+
 _COMMANDS: tuple[tuple[str, str, Describe], ...] = (
     ("serve", "answer phones, aggregators and integrators", _serve),
     ("migrate", "upgrade the database's schema", _migrate),
@@ -180,6 +186,7 @@ _COMMANDS: tuple[tuple[str, str, Describe], ...] = (
     ("doctor", "check configuration, database, disk, clock, and that URL answers a phone", _doctor),
     ("parse", "show how a text is read: form, grammar, fields, errors, reply", _parse),
     ("simulate", "behave as a phone, for trials", _simulate),
+    ("fake", "behave as an aggregator's service, for trials", _fake),
 )
 
 

@@ -31,7 +31,7 @@ async def served(
 ) -> AsyncIterator[Served[AnyService]]:
     """Serve this fake; `posting` is what `Callbacks` takes."""
     async with (
-        Callbacks(told=service.happened, **posting) as callbacks,
+        Callbacks(told=lambda _post, _heard: service.happened(), **posting) as callbacks,
         serving(service, port=port) as url,
     ):
         yield Served(service, url, callbacks)

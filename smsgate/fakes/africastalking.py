@@ -193,7 +193,7 @@ class AfricasTalking(Service):
         form["phoneNumber"] = number or (known.number if known else "+254700000000")
         if status in _REASONED or reason:
             form["failureReason"] = reason or "DeliveryFailure"
-        return Post(url, urlencode(form).encode(), _FORM)
+        return Post(f"delivery report {status}", url, urlencode(form).encode(), _FORM)
 
     async def say(self, post: Post) -> Heard:
         """Post a callback now.
@@ -226,12 +226,13 @@ def incoming(
         "cost": "KES 1.00",
         "networkCode": SANDBOX_NETWORK,
     }
-    return Post(url, urlencode(form).encode(), _FORM)
+    return Post("incoming message", url, urlencode(form).encode(), _FORM)
 
 
 def opt_out(number: str, *, url: str, sender_id: str = "PROGRAMME") -> Post:
     """A bulk SMS opt-out."""
-    return Post(url, urlencode({"senderId": sender_id, "phoneNumber": number}).encode(), _FORM)
+    form = {"senderId": sender_id, "phoneNumber": number}
+    return Post("opt-out", url, urlencode(form).encode(), _FORM)
 
 
 @dataclass(frozen=True, slots=True)

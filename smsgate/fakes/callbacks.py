@@ -17,8 +17,9 @@ _PATIENCE = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A callback to make. The repr shows nothing of it: the address holds the key."""
+    """A callback to make. The repr shows only `what` it is: the address holds the key."""
 
+    what: str
     url: str = field(repr=False)
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -47,7 +48,7 @@ class Callbacks:
         shuffle: int = 1,
         delay: float = 0.0,
         rng: random.Random | None = None,
-        told: Callable[[], None] = lambda: None,
+        told: Callable[[Post, Heard], None] = lambda _post, _heard: None,
     ) -> None:
         """Nothing is posted yet.
 
@@ -57,7 +58,7 @@ class Callbacks:
             shuffle: how many are held back and left in any order; 1 keeps theirs.
             delay: seconds before each.
             rng: where chance comes from.
-            told: called after each answer.
+            told: called with each callback and its answer.
         """
         self.answers: Counter[int] = Counter()
         self._parallel = parallel
@@ -117,7 +118,7 @@ class Callbacks:
         except (httpx2.RequestError, httpx2.InvalidURL):
             heard = Heard(0)
         self.answers[heard.status] += 1
-        self._told()
+        self._told(post, heard)
         return heard
 
     async def _work(self) -> None:

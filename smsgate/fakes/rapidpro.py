@@ -215,7 +215,7 @@ def incoming(sender: str, text: str, *, url: str, key: str, reference: str | Non
     """What the webhook of the documented flow posts; `reference` stands for its `run.uuid`."""
     body = {"id": reference or str(uuid.uuid4()), "from": sender, "content": text}
     headers = {"Content-Type": "application/json", "Authorization": f"Token {key}"}
-    return Post(url, json.dumps(body).encode(), headers)
+    return Post("incoming message", url, json.dumps(body).encode(), headers)
 
 
 def _urns(asked: Mapping[str, Any]) -> list[str]:

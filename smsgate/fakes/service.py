@@ -65,6 +65,7 @@ class Service:
         tries: How often each message was asked to be sent, by recipient and text.
         taken: How often each was taken. More than once is a message sent twice.
         calls: How many calls there were, by the status answered or the kind of the fault.
+        on_call: Called with each request and what was made of it, as `calls` counts it.
         in_flight: Calls under way; `most_in_flight` the most there were at once.
     """
 
@@ -77,6 +78,7 @@ class Service:
         self.tries: Counter[tuple[str, str]] = Counter()
         self.taken: Counter[tuple[str, str]] = Counter()
         self.calls: Counter[str] = Counter()
+        self.on_call: Callable[[Request, str], None] = lambda _request, _outcome: None
         self.in_flight = self.most_in_flight = 0
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
@@ -144,11 +146,15 @@ class Service:
         if self.gate is not None:
             await self.gate.wait()
         if isinstance(entry, Fault):
-            self.calls[entry.kind] += 1
+            self._note(request, entry.kind)
             return await _spoil(entry, answer, scope, receive, send)
-        self.calls[str(answer.status)] += 1
+        self._note(request, str(answer.status))
         await _say(answer, send)
         return None
+
+    def _note(self, request: Request, outcome: str) -> None:
+        self.calls[outcome] += 1
+        self.on_call(request, outcome)
 
     def _entry(self, request: Request) -> Entry | None:
         messages = list(self.sends(request))

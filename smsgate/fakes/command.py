@@ -1,0 +1,257 @@
+"""The command `smsgate fake`: an aggregator's service on this machine, for trials."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import sys
+from urllib.parse import quote, urlsplit
+
+from smsgate.errors import CommandError
+from smsgate.fakes import africastalking, rapidpro
+from smsgate.fakes.africastalking import AfricasTalking
+from smsgate.fakes.callbacks import Callbacks, Heard, Post
+from smsgate.fakes.rapidpro import RapidPro
+from smsgate.fakes.serving import serving
+from smsgate.fakes.trial import Mischief, Watch, greeting
+
+_PORTS = {"africastalking": 5989, "rapidpro": 5990}
+_KEY_ENV = "INCOMING_KEY"
+_MOST_SECONDS = 3600
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the `fake` command."""
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="AGGREGATOR")
+    _africastalking(kinds.add_parser("africastalking", help="Africa's Talking, with its callbacks"))
+    _rapidpro(kinds.add_parser("rapidpro", help="RapidPro or TextIt, with the webhook of a flow"))
+
+
+def _shared(parser: argparse.ArgumentParser, kind: str) -> None:
+    add = parser.add_argument
+    port = _PORTS[kind]
+    # Names of their own in the result: `port` and `host` are those of `smsgate serve`.
+    add(
+        "--host",
+        dest="at_host",
+        default="127.0.0.1",
+        metavar="HOST",
+        help="address to listen on (127.0.0.1)",
+    )
+    add(
+        "--port",
+        dest="at_port",
+        type=_port,
+        default=port,
+        metavar="PORT",
+        help=f"port to listen on ({port})",
+    )
+    add("--callback", type=_address, metavar="URL", help="where smsgate is: http://127.0.0.1:5988")
+    add(
+        "--incoming-key-env",
+        default=_KEY_ENV,
+        metavar="V",
+        help="variable with the incoming key that smsgate wants (default: %(default)s)",
+    )
+    add("--key", default="fake-key", help="the key it wants from smsgate (default: %(default)s)")
+    add("--latency", type=_milliseconds, default=0.0, metavar="MS", help="before each answer")
+    add(
+        "--fail-rate",
+        type=_share,
+        default=0.0,
+        metavar="F",
+        help="share of messages that are taken and fail later, 0 to 1",
+    )
+    add(
+        "--drop-rate",
+        type=_share,
+        default=0.0,
+        metavar="F",
+        help="share of messages that are taken and whose answer is lost, 0 to 1",
+    )
+    add(
+        "--error-rate",
+        type=_share,
+        default=0.0,
+        metavar="F",
+        help="share of calls answered 500, 0 to 1",
+    )
+    add("--seed", type=int, metavar="N", help="the same chance each time")
+    add("--show", action="store_true", help="show recipients and texts, not only counts")
+    add("--quiet", action="store_true", help="no line for each call and callback")
+    add("--send", metavar="TEXT", help="post one incoming message to --callback, and end")
+    add("--from", dest="sender", metavar="NUMBER", help="who sends it (+254711000001)")
+    parser.set_defaults(run=lambda _settings, args: run(args), kind=kind)
+
+
+def _africastalking(parser: argparse.ArgumentParser) -> None:
+    _shared(parser, "africastalking")
+    add = parser.add_argument
+    add(
+        "--code",
+        type=int,
+        choices=sorted(africastalking.STATUS_OF),
+        default=101,
+        metavar="N",
+        help="the status code each recipient gets (101)",
+    )
+    add(
+        "--duplicate-rate",
+        type=_share,
+        default=0.0,
+        metavar="F",
+        help="share of delivery reports that are posted twice, 0 to 1",
+    )
+    add(
+        "--shuffle",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="hold back N delivery reports and post them in any order (1: in order)",
+    )
+    add("--opt-out", metavar="NUMBER", help="post one opt-out to --callback, and end")
+
+
+def _rapidpro(parser: argparse.ArgumentParser) -> None:
+    _shared(parser, "rapidpro")
+    parser.add_argument(
+        "--api", choices=("v9", "v26"), default="v26", help="whose answers (default: %(default)s)"
+    )
+    parser.set_defaults(duplicate_rate=0.0, shuffle=1, opt_out=None)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; its exit code.
+
+    Raises:
+        CommandError: what is asked for cannot be done.
+    """
+    if args.callback and args.incoming_key_env not in os.environ:
+        raise CommandError(
+            f"put the incoming key into the environment variable {args.incoming_key_env}"
+        )
+    if args.send is not None or args.opt_out is not None:
+        if not args.callback:
+            raise CommandError("say with --callback where smsgate is")
+        return asyncio.run(_post_once(args))
+    return asyncio.run(_serve(args))
+
+
+async def _post_once(args: argparse.Namespace) -> int:
+    async with Callbacks() as callbacks:
+        heard: Heard = await callbacks.now(_one_post(args))
+    if not heard.status:
+        print("smsgate did not answer", file=sys.stderr)
+        return 1
+    print(f"smsgate answered {heard.status}: {heard.body}")
+    return 0 if 200 <= heard.status < 300 else 1
+
+
+def _one_post(args: argparse.Namespace) -> Post:
+    key = os.environ[args.incoming_key_env]
+    sender = args.sender or "+254711000001"
+    if args.kind == "rapidpro":
+        url = f"{args.callback}/api/v2/sms/rapidpro/incoming-messages"
+        return rapidpro.incoming(sender, args.send, url=url, key=key)
+    if args.opt_out is not None:
+        return africastalking.opt_out(args.opt_out, url=_with_key(args, "opt-outs"))
+    return africastalking.incoming(sender, args.send, url=_with_key(args, "incoming-messages"))
+
+
+def _with_key(args: argparse.Namespace, endpoint: str) -> str:
+    key = quote(os.environ[args.incoming_key_env], safe="")
+    return f"{args.callback}/api/v1/sms/africastalking/{endpoint}?key={key}"
+
+
+async def _serve(args: argparse.Namespace) -> int:
+    rng = random.Random(args.seed)  # noqa: S311 - what goes wrong is no secret
+    service = _service(args, rng)
+    service.rule = Mischief(service, rng, drop=args.drop_rate, error=args.error_rate)
+    watch = Watch(sys.stdout, service, show=args.show, quiet=args.quiet)
+    callbacks = Callbacks(
+        parallel=1 if args.shuffle == 1 else 8,
+        duplicates=args.duplicate_rate,
+        shuffle=args.shuffle,
+        rng=rng,
+        told=watch.posted,
+    )
+    ended = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    try:
+        async with callbacks, serving(service, host=args.at_host, port=args.at_port) as url:
+            service.callbacks = callbacks
+            print(greeting(args.kind, url, args.key, reports=bool(args.callback)), flush=True)
+            await ended.wait()
+    except OSError as error:
+        raise CommandError(
+            f"cannot listen on {args.at_host} port {args.at_port}: {error.strerror};"
+            " choose another with --port"
+        ) from None
+    watch.end()
+    print("\n".join(watch.summary()))
+    return 0
+
+
+def _service(args: argparse.Namespace, rng: random.Random) -> AfricasTalking | RapidPro:
+    if args.kind == "rapidpro":
+        return RapidPro(
+            key=args.key,
+            version=args.api,
+            fail_rate=args.fail_rate,
+            rng=rng,
+            latency=args.latency,
+            keep=0,
+        )
+    service = AfricasTalking(
+        key=args.key,
+        by_number=True,
+        fail_rate=args.fail_rate,
+        rng=rng,
+        latency=args.latency,
+        keep=0,
+    )
+    service.code = args.code
+    service.reports_url = _with_key(args, "delivery-reports") if args.callback else ""
+    return service
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError("must be an address such as http://127.0.0.1:5988")
+    return text.rstrip("/")
+
+
+def _number(text: str, low: float, high: float) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"must be a number from {low:g} to {high:g}")
+    return value
+
+
+def _share(text: str) -> float:
+    return _number(text, 0, 1)
+
+
+def _milliseconds(text: str) -> float:
+    return _number(text, 0, _MOST_SECONDS * 1000) / 1000
+
+
+def _count(text: str) -> int:
+    value = _number(text, 1, 10_000)
+    if not value.is_integer():
+        raise argparse.ArgumentTypeError("must be a whole number")
+    return int(value)
