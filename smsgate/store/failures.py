@@ -21,7 +21,9 @@ _REFUSING = {
 }
 # PostgreSQL SQLSTATE classes and codes (documentation, appendix A).
 _PG_TRY_AGAIN = {"40001", "40P01", "55P03", "57014"}
-_PG_REFUSING = ("08", "53", "57", "58")
+# Connections, resources, operators' orders, system errors; a server that is read-only (a standby
+# after a fail-over); a database that takes no connections; one that is gone, or its account.
+_PG_REFUSING = ("08", "53", "57", "58", "25006", "55000", "3D000", "28")
 
 
 def as_refusal(error: BaseException) -> SmsgateError | None:
