@@ -96,7 +96,7 @@ class Service:
         return [message for message, times in self.taken.items() if times > 1]
 
     async def until(self, holds: Callable[[], bool], *, seconds: float = 20.0) -> None:
-        """Wait until `holds()` is true after a call was answered or a callback posted.
+        """Wait until `holds()`, looked at after each call, answer and callback.
 
         Raises:
             TimeoutError: it was not, in that time.
@@ -141,6 +141,7 @@ class Service:
         self.requests.append(request)
         entry = self._entry(request)
         answer = self._work(request, entry)
+        self.happened()
         if self.latency:
             await asyncio.sleep(self.latency)
         if self.gate is not None:
