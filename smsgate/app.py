@@ -13,7 +13,9 @@ from starlette.middleware import Middleware
 from smsgate import clock as clocks
 from smsgate import log
 from smsgate.accounts import Accounts
+from smsgate.aggregators.registry import installed
 from smsgate.clock import Clock
+from smsgate.draining import Drain
 from smsgate.errors import SmsgateError
 from smsgate.figures import Figures
 from smsgate.gateway import Gateway
@@ -21,6 +23,7 @@ from smsgate.heartbeat import Heartbeats
 from smsgate.programme import Programmes
 from smsgate.settings import Settings
 from smsgate.store.database import Store
+from smsgate.store.spool import Spool
 from smsgate.tally import Tally
 from smsgate.timekeeper import Timekeeper
 from smsgate.vault import Vault, sealer_of
@@ -30,6 +33,7 @@ from smsgate.web.routes import ROUTES
 from smsgate.web.services import Services
 from smsgate.web.sms import PhoneLane
 from smsgate.web.traffic import Traffic
+from smsgate.webhooks import Webhooks
 
 logger = log.get(__name__)
 
@@ -48,6 +52,9 @@ def create_app(settings: Settings, *, clock: Clock = clocks.now) -> Starlette:
     programmes = Programmes(store, forms_dir=settings.forms_dir, clock=clock)
     heartbeats = Heartbeats(store)
     vault = Vault(store, sealer_of(settings), clock=clock)
+    tally = Tally()
+    # The embedded database is never away.
+    spool = None if settings.on_sqlite else Spool(settings.data_dir / "spool.db")
     services = Services(
         settings=settings,
         store=store,
@@ -57,8 +64,11 @@ def create_app(settings: Settings, *, clock: Clock = clocks.now) -> Starlette:
         heartbeats=heartbeats,
         vault=vault,
         figures=Figures(store, heartbeats, clock),
+        aggregators=installed(),
+        spool=spool,
+        webhooks=Webhooks(store, programmes, tally, spool),
         traffic=Traffic(),
-        tally=Tally(),
+        tally=tally,
         started_at=clock(),
         clock=clock,
     )
@@ -70,7 +80,8 @@ def create_app(settings: Settings, *, clock: Clock = clocks.now) -> Starlette:
             await vault.start()
             timekeeper = asyncio.create_task(Timekeeper(store, clock, heartbeats, programmes).run())
             try:
-                yield
+                async with _drained(services):
+                    yield
             finally:
                 timekeeper.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
@@ -95,3 +106,22 @@ def create_app(settings: Settings, *, clock: Clock = clocks.now) -> Starlette:
     app.router.redirect_slashes = False
     app.state.services = services
     return app
+
+
+@contextlib.asynccontextmanager
+async def _drained(services: Services) -> AsyncIterator[None]:
+    """Empty the spool while the block runs."""
+    spool = services.spool
+    if spool is None:
+        yield
+        return
+    await spool.open()
+    drain = Drain(spool, services.store, services.programmes, services.aggregators, services.tally)
+    task = asyncio.create_task(drain.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await spool.close()

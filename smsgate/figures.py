@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
+from smsgate.aggregators.registry import installed
 from smsgate.clock import Clock
 from smsgate.heartbeat import Heartbeats
 from smsgate.message import State
@@ -141,7 +142,11 @@ class Figures:
             pinned = await store.pinned(connection, now)
             finished = await store.finished(connection, now - RECENT)
             quarantined, quarantined_since = await store.quarantined(connection)
-            conflicts, last_conflict = await store.conflicts(connection, now - _CONFLICTS_KEPT)
+            conflicts, last_conflict = await store.conflicts(
+                connection,
+                now - _CONFLICTS_KEPT,
+                [one.name for one in installed().aggregators if one.content_identity],
+            )
             sightings = self._heartbeats.overlay(await gateways.all_of_them(connection))
             return Snapshot(
                 at=now,

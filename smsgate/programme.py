@@ -115,6 +115,11 @@ class Programmes:
         logger.info("forms ready", count=len(programme.reading.forms))
         return programme
 
+    @property
+    def last(self) -> Programme | None:
+        """The snapshot that was handed out last, for while the database is away."""
+        return self._programme
+
     async def current(self, revisions: Mapping[str, int]) -> Programme:
         """The snapshot as of the change counters `revisions`."""
         wanted = revisions.get(SETTINGS, 0), revisions.get(CONSENT, 0)

@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from smsgate import intake, jsontext, wire
 from smsgate.clock import to_iso
 from smsgate.message import InboundMessage
@@ -24,7 +26,11 @@ REASONS = {
     "missing_id": "The phone gave the message no id.",
     "missing_from": "The phone gave the message no sender.",
     "missing_content": "The message had no text at all.",
+    "missing_number": "An opt-out named no phone number.",
     "unreadable_update": "A status report named no message.",
+    "unreadable_form": "The call was no form, or gave one of its fields twice.",
+    "unreadable_call": "The call was kept while the database was away, and could not be read.",
+    "reading_failed": "Reading the call failed in a way nobody foresaw.",
     "intake_failed": "Reading the message failed in a way nobody foresaw.",
     "storing_failed": "Storing the message failed in a way nobody foresaw.",
     "report_failed": "Applying a status report failed in a way nobody foresaw.",
@@ -141,7 +147,8 @@ def _mended(row: Mapping[str, Any], changes: Mapping[str, Any]) -> InboundMessag
     message = wire.read_message(item, gateway=row["gateway"], at=row["received_at"])
     if isinstance(message, wire.Unreadable):
         return Refusal(Refused.UNREADABLE, REASONS[message.reason])
-    return message
+    # An aggregator's message stays the aggregator's: its id is unique among its own.
+    return msgspec.structs.replace(message, source=row["source"])
 
 
 async def _close(connection: Connection, item_id: str, **resolution: Any) -> None:

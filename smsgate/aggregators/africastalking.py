@@ -91,6 +91,7 @@ class AfricasTalking(Aggregator):
     aliases: tuple[str, ...] = ("africas-talking",)
     credential_prefixes: tuple[str, ...] = ("africastalking.com", "africastalking")
     endpoints: tuple[str, ...] = (INCOMING, REPORTS, OPT_OUTS)
+    signs_body: bool = False
 
     def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:  # noqa: ARG002 - no setting has a part in it
         """See `Aggregator.verify`; a key given twice is wrong, as at the CHT."""

@@ -331,8 +331,9 @@ class Aggregator:
         sends: Whether it can be handed messages.
         content_identity: Whether their ids are not unique to a message, so that the same id with
             another text is expected and no alert (decision 8).
-        signs_body: Whether `verify` needs the body, because they sign it. For all others the
-            caller is known, or turned away, before the body is read: `verify` sees an empty one.
+        signs_body: Whether `verify` needs the body, because they sign it. Where it does not, say
+            so: the caller is then turned away before the body is read, and `verify` sees an empty
+            one.
     """
 
     name: str
@@ -341,6 +342,7 @@ class Aggregator:
     endpoints: tuple[str, ...] = ()
     sends: bool = True
     content_identity: bool = False
+    signs_body: bool = True
 
     def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:
         """Is it you? Looks at no more than it must; None lets the call in.
@@ -390,3 +392,24 @@ class Aggregator:
     def reported(self, reference: str, answer: Answer) -> Report | Refused | None:  # noqa: ARG002 - likewise
         """What did you say became of it? None: nothing yet. `Refused.after`: no more now."""
         return None
+
+
+class Family:
+    """Aggregators that no package brings: the settings document describes them.
+
+    An entry point of the group `smsgate.aggregators` may lead to one of these instead. Each member
+    is an aggregator like any other, with a name, addresses and credentials of its own.
+
+    Attributes:
+        name: The key under `smsgate` in the document where they are described.
+    """
+
+    name: str
+
+    def members(self, own: Mapping[str, Any]) -> Sequence[Aggregator]:
+        """The aggregators that `own`, the document's `smsgate` object, describes."""
+        raise NotImplementedError
+
+    def faults(self, own: Mapping[str, Any]) -> Sequence[str]:
+        """A line for each thing that is wrong with a description: its path, and what is wrong."""
+        raise NotImplementedError

@@ -68,6 +68,7 @@ class RapidPro(Aggregator):
     credential_prefixes: tuple[str, ...] = ("rapidpro",)
     endpoints: tuple[str, ...] = (INCOMING,)
     content_identity: bool = True
+    signs_body: bool = False
 
     def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:  # noqa: ARG002 - no setting has a part in it
         """See `Aggregator.verify`; in the CHT's order."""

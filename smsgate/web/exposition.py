@@ -57,6 +57,13 @@ def own(
     yield from _process("")
 
 
+def spooled(depth: int) -> Metric:
+    """What waits for the database to come back."""
+    return GaugeMetricFamily(
+        "smsgate_spool_items", "Webhook calls kept until the database is back.", value=depth
+    )
+
+
 def express(traffic: Traffic) -> Iterator[Metric]:
     """What the CHT's API server tells of itself, under its names."""
     labels = ["method", "route", "code"]

@@ -21,10 +21,14 @@ async def healthz(_request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """The process can take messages in; 503 with the reasons where it cannot."""
-    reasons = await reasons_not_ready(services_of(request))
+    services = services_of(request)
+    reasons = await reasons_not_ready(services)
+    # Calls that are kept for the database are none of the reasons: taking them in goes on.
+    kept = services.spool.depth if services.spool is not None else 0
+    spooled = {"spooled": kept} if kept else {}
     if reasons:
-        return JSONResponse({"ok": False, "reasons": reasons}, 503)
-    return JSONResponse({"ok": True})
+        return JSONResponse({"ok": False, "reasons": reasons, **spooled}, 503)
+    return JSONResponse({"ok": True, **spooled})
 
 
 async def reasons_not_ready(services: Services) -> list[str]:

@@ -26,13 +26,14 @@ async def metrics(request: Request) -> Response:
     except Exception as error:  # what the process counted itself is told all the same
         logger.error("metrics are incomplete", exc_info=error)
         figures = None
-    return _text(
-        exposition.Families(
-            exposition.own(
-                figures, services.traffic, services.tally, services.store.writer, machine(services)
-            )
+    families = list(
+        exposition.own(
+            figures, services.traffic, services.tally, services.store.writer, machine(services)
         )
     )
+    if services.spool is not None:
+        families.append(exposition.spooled(services.spool.depth))
+    return _text(exposition.Families(families))
 
 
 async def express(request: Request) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Route
 
 from smsgate.web import (
+    callbacks,
     consent,
     credentials,
     forms,
@@ -29,6 +30,8 @@ ROUTES: list[BaseRoute] = [
     Route("/healthz", health.healthz, methods=["GET"]),
     Route("/readyz", health.readyz, methods=["GET"]),
     Route("/api/info", health.info, methods=["GET"]),
+    Route("/api/v1/sms/{aggregator}/{endpoint}", callbacks.take, methods=["POST"]),
+    Route("/api/v2/sms/{aggregator}/{endpoint}", callbacks.take, methods=["POST"]),
     Route("/api/v1/records", records.create_v1, methods=["POST"]),
     Route("/api/v2/records", records.create_v2, methods=["POST"]),
     Route("/api/v1/forms", forms.list_, methods=["GET"]),

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from smsgate import clock
 from smsgate.accounts import Accounts
+from smsgate.aggregators.registry import AggregatorRegistry
 from smsgate.clock import Clock
 from smsgate.figures import Figures
 from smsgate.gateway import Gateway
@@ -16,9 +17,11 @@ from smsgate.heartbeat import Heartbeats
 from smsgate.programme import Programmes
 from smsgate.settings import Settings
 from smsgate.store.database import Store
+from smsgate.store.spool import Spool
 from smsgate.tally import Tally
 from smsgate.vault import Vault
 from smsgate.web.traffic import Traffic
+from smsgate.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,9 @@ class Services:
     heartbeats: Heartbeats
     vault: Vault
     figures: Figures
+    aggregators: AggregatorRegistry
+    spool: Spool | None
+    webhooks: Webhooks
     traffic: Traffic
     tally: Tally
     started_at: datetime

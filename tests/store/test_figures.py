@@ -209,7 +209,7 @@ BOUNDED = {"ORPHANS"}  # stops at a number of rows, whatever order they are in
 
 @pytest.mark.parametrize("name", sorted(set(QUERIES) - BOUNDED))
 async def test_counting_goes_along_an_index(store: Store, name: str) -> None:
-    values = {"now": NOON, "since": NOON - DAY, "low": "0", "high": "1"}
+    values = {"now": NOON, "since": NOON - DAY, "low": "0", "high": "1", "expected": [""]}
     async with store.read() as connection:
         on_sqlite = connection.dialect.name == "sqlite"
         statement = QUERIES[name].params(
