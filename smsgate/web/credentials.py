@@ -103,7 +103,8 @@ async def _secret(request: Request) -> Secret:
 
 def _key(request: Request) -> str:
     key: str = request.path_params["key"]
-    if len(key) > LONGEST_NAME or not key.isprintable():
+    # What was no UTF-8 comes with the sign for that.
+    if len(key) > LONGEST_NAME or not key.isprintable() or "\ufffd" in key:
         raise Problem(400, f"A key has {LONGEST_NAME} printable characters at most")
     return key
 
