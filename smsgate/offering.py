@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from smsgate.store import usage
 from smsgate.store.transact import Connection
 
 Row = dict[str, Any]
+Find = Callable[[int], Awaitable[list[Row]]]
 
 # Where phones have preferences: how far down the queue they look for what is theirs.
 LOOK_AHEAD = 500
@@ -101,7 +102,18 @@ async def offer(
     limited = [name for name in accounts if rules.handset(name).capacity is not None]
     used = await usage.used(connection, limited, now) if limited else {}
     shares = Shares(asks, rules, used, reserved_since=now - lease)
-    shares.deal_fresh(await _fresh(connection, accounts, BATCH * len(asks), now, terms))
+    room = BATCH * len(asks)
+    found = await fresh(
+        connection,
+        room,
+        now,
+        terms,
+        waiting=lambda limit: store.waiting(connection, accounts, now, limit),
+        aged=lambda limit: store.aged(connection, accounts, now, now - AGED, limit),
+        look=max(room, LOOK_AHEAD) if rules.has_preferences else room,
+        aged_room=room // AGED_SHARE,
+    )
+    shares.deal_fresh(found)
     if shares.room:
         shares.deal_held(await store.held(connection, accounts, now, BATCH))
     if shares.room:
@@ -113,30 +125,48 @@ async def offer(
     return [[_offered(row) for row in share] for share in shares.rows]
 
 
-async def _fresh(
-    connection: Connection, accounts: Sequence[str], room: int, now: datetime, terms: Terms
+async def fresh(
+    connection: Connection,
+    room: int,
+    now: datetime,
+    terms: Terms,
+    *,
+    waiting: Find,
+    aged: Find,
+    look: int,
+    aged_room: int,
 ) -> list[Row]:
-    """What was never offered, in the order in which it is to be dealt.
+    """What was never handed over, in the order in which it is to be dealt.
 
     What may not go out now (its recipient opted out, or sleeps) is ended or put off and does not
     stand in the way of what may. Where more waits than there is room for, part of the room goes to
     what would expire first, so that nothing starves behind what matters more.
+
+    Args:
+        connection: in a transaction.
+        room: how many messages may be dealt.
+        now: the time.
+        terms: who may be sent what.
+        waiting: finds so many of those that wait, best first.
+        aged: finds so many of those that have waited since before `AGED`, the nearest to expiry
+            first.
+        look: how far down the queue to look.
+        aged_room: the part of `room` that goes to what has waited long.
     """
-    look = max(room, LOOK_AHEAD) if terms.rules.has_preferences else room
     rows: list[Row] = []
     for _ in range(_LOOKS):
-        found = await store.waiting(connection, accounts, now, look)
+        found = await waiting(look)
         rows = await _without_held_back(connection, found, now, terms)
         if len(rows) == len(found):
             break
     if len(rows) < room:
         return rows
-    known = {row["id"] for row in rows[: room - room // AGED_SHARE]}
-    aged = await store.aged(connection, accounts, now, now - AGED, room // AGED_SHARE)
-    aged = [row for row in aged if row["id"] not in known and terms.verdict(row, now) is None]
-    place, first = room - len(aged), {row["id"] for row in aged}
+    known = {row["id"] for row in rows[: room - aged_room]}
+    old = await aged(aged_room) if aged_room else []
+    old = [row for row in old if row["id"] not in known and terms.verdict(row, now) is None]
+    place, first = room - len(old), {row["id"] for row in old}
     rest = [row for row in rows if row["id"] not in first]
-    return [*rest[:place], *aged, *rest[place:]]
+    return [*rest[:place], *old, *rest[place:]]
 
 
 async def _without_held_back(

@@ -96,7 +96,9 @@ async def _expire(connection: Connection, ids: Collection[str], now: datetime) -
     ended = [
         (row, State.EXPIRED, "not_acknowledged" if row["lease_owner"] else "not_offered")
         for _, row in sorted(current.items())
-        if State.EXPIRED in states.OWN.get(State(row["state"]), ()) and row["expires_at"] <= now
+        if State.EXPIRED in states.OWN.get(State(row["state"]), ())
+        and row["expires_at"] <= now
+        and not (row["state"] == State.PENDING and row["lease_owner"])
     ]
     await end(connection, ended, now)
     return len(ended)

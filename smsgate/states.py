@@ -54,11 +54,13 @@ REPORTED: dict[State, frozenset[State]] = {
     State.CLEARED: frozenset(),
 }
 
-# By smsgate itself: time passing, a hand-over, a recipient who opted out.
+# By smsgate itself: time passing, a hand-over, a recipient who opted out, the answer to a hand-over
+# that came too late to be waited for.
 OWN: dict[State, frozenset[State]] = {
     State.SCHEDULED: frozenset({State.PENDING, State.EXPIRED, State.DENIED}),
     State.PENDING: frozenset({State.FORWARDED_TO_GATEWAY, State.EXPIRED, State.DENIED}),
     State.FORWARDED_TO_GATEWAY: frozenset({State.EXPIRED}),
+    State.UNKNOWN: frozenset(LINE[3:]) | {State.PENDING, State.FAILED, State.DENIED},
 }
 
 
@@ -89,6 +91,11 @@ ASKED: dict[State, frozenset[State]] = {
 def may_follow(before: State, after: State) -> bool:
     """Whether any report, passing of time or order leads from `before` to `after`."""
     return after in REPORTED[before] | OWN.get(before, frozenset()) | ASKED[before]
+
+
+def may_settle(current: State, answered: State) -> bool:
+    """Whether an aggregator's answer to the last hand-over moves a message that is `current`."""
+    return answered in REPORTED[current] | OWN.get(current, frozenset())
 
 
 def may_report(current: State, reported: State) -> bool:

@@ -102,6 +102,8 @@ class Steer(Job[Obeyed]):
         sources, _ = states.ORDERS[self.order]
         if State(row["state"]) not in sources:
             return f"a message that is {row['state']} cannot be given the order {self.order}"
+        if row["state"] == State.PENDING and row["lease_owner"] is not None:
+            return "it is on its way to the aggregator: ask again in a moment"
         if self.order is Order.RETRY:
             denial = self.terms.deny.denies(row["recipient"] or "")
             if denial is not None:

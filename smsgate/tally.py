@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
 
+PUSH_BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 COMMIT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -56,3 +57,12 @@ class Tally:
     auth_failures: Counter[str] = field(default_factory=Counter)  # kind
     redirected_polls: int = 0
     last_redirected_at: datetime | None = None
+    pushes: Counter[tuple[str, str]] = field(default_factory=Counter)  # (route, how it ended)
+    push_seconds: dict[str, Distribution] = field(default_factory=dict)  # route
+
+    def pushed(self, route: str, end: str, seconds: float) -> None:
+        """A message was handed to an aggregator, or could not be."""
+        self.pushes[route, end] += 1
+        if route not in self.push_seconds:
+            self.push_seconds[route] = Distribution(PUSH_BOUNDS)
+        self.push_seconds[route].observe(seconds)

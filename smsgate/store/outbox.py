@@ -98,11 +98,15 @@ _LIMIT = bindparam("limit", type_=Integer())
 _ACCOUNTS = bindparam("accounts", expanding=True, type_=Text())
 _FOR_EVER = literal(datetime(9999, 1, 1, tzinfo=UTC), UtcTime())
 
+# A pending message that somebody holds is on its way to an aggregator (`smsgate.store.pushing`).
+_FREE = outbound.c.lease_owner.is_(None)
+
 # What was never offered and may go to one of the accounts: best first.
 WAITING = (
     select(*_OFFERED)
     .where(
         _PENDING,
+        _FREE,
         outbound.c.due_at <= _NOW,
         outbound.c.expires_at > _NOW,
         _may_go_to_accounts(),
@@ -116,6 +120,7 @@ WAITING = (
 _NEAR_EXPIRY = (
     _UNACKNOWLEDGED,
     _PENDING,
+    _FREE,
     outbound.c.expires_at > _NOW,
     _may_go_to_accounts(),
 )
@@ -207,7 +212,7 @@ async def any_to_hand_over(connection: Connection, account: str, now: datetime) 
     return False
 
 
-_NEXT_DUE = select(func.min(outbound.c.due_at)).where(_PENDING, outbound.c.due_at > _NOW)
+_NEXT_DUE = select(func.min(outbound.c.due_at)).where(_PENDING, _FREE, outbound.c.due_at > _NOW)
 _NEXT_LAPSE = select(func.min(outbound.c.leased_until)).where(_HELD, outbound.c.leased_until > _NOW)
 
 
@@ -342,10 +347,13 @@ def due_query(now: datetime, limit: int) -> Select[Any]:
 
 
 def expired_query(now: datetime, limit: int) -> Select[Any]:
-    """Messages that nobody acknowledged and that must no longer be sent."""
+    """Messages that nobody acknowledged and that must no longer be sent.
+
+    Those on their way to an aggregator are left alone: how that ended will be known in a moment.
+    """
     return (
         select(outbound.c.id)
-        .where(_UNACKNOWLEDGED, outbound.c.expires_at <= now)
+        .where(_UNACKNOWLEDGED, outbound.c.expires_at <= now, or_(_HELD, _FREE))
         .order_by(outbound.c.expires_at)
         .limit(limit)
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from smsgate import log
@@ -81,6 +81,8 @@ class Writer:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        # Told after each commit; they must be quick.
+        self.listeners: list[Callable[[], None]] = []
         self.commits = Distribution(COMMIT_BOUNDS)
         self.refused = 0
 
@@ -177,6 +179,11 @@ class Writer:
         for (_, future), result in zip(group, results, strict=True):
             if not future.done():
                 future.set_result(result)
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     async def _transact(self, jobs: list[Job[Any]]) -> list[Any]:
         kinds: dict[type[Job[Any]], list[int]] = {}
@@ -202,6 +209,7 @@ class Writer:
         else:
             if not future.done():
                 future.set_result(result)
+            self._tell()
 
 
 def _fail(future: asyncio.Future[Any], error: Exception) -> None:

@@ -1,0 +1,200 @@
+"""Taking messages that wait for an aggregator into a worker's hands.
+
+A claim and its attempt's row are on disk before the first byte leaves, so that an attempt without
+an outcome says: it may have been sent (reliability G6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from smsgate.offering import AGED, AGED_SHARE, Terms, fresh
+from smsgate.outbox import wire_id
+from smsgate.routing import Route
+from smsgate.store import pushing, routes
+from smsgate.store.routes import RouteRow
+from smsgate.store.transact import Connection
+from smsgate.store.writer import Job
+
+Row = dict[str, Any]
+
+# Longer than a request may take (`smsgate.transport`), with time to write down how it ended.
+LEASE: Final = timedelta(seconds=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message in a worker's hands, and which attempt this is."""
+
+    id: str
+    number: int
+    route: str
+    worker: str
+    retries: int
+    recipient: str = field(repr=False)
+    text: str = field(repr=False)
+    segments: int
+    expires_at: datetime
+    at: datetime
+
+    @property
+    def reference(self) -> str:
+        """The id by which the aggregator may know it: one for each time it was opened."""
+        return wire_id(self.id, self.retries)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a claim got; `again_at` is when the route lets more through, None for at once."""
+
+    messages: Sequence[Claimed] = ()
+    again_at: datetime | None = None
+
+
+def shut_until(row: RouteRow, now: datetime) -> datetime | None:
+    """Until when a route lets nothing through; None where it does, if only one message to try."""
+    if row.paused_at is None:
+        return None
+    if row.paused_until is None:
+        return datetime.max.replace(tzinfo=now.tzinfo)
+    return row.paused_until if row.paused_until > now else None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(Job[Claims]):
+    """Take what waits into `worker`'s hands, at most `room` messages.
+
+    `turn` counts what was claimed before: every fifth place goes to what has waited long.
+    """
+
+    route: Route
+    worker: str
+    room: int
+    turn: int
+    at: datetime
+    terms: Terms
+
+    @property
+    def weight(self) -> int:
+        """Roughly how many rows it writes."""
+        return 2 * self.room
+
+    async def run(self, connection: Connection) -> Claims:
+        """See `Job.run`."""
+        row = await routes.get(connection, self.route.name)
+        if row.paused_at is not None or self.route.rate is not None:
+            row = await routes.lock(connection, self.route.name)
+        shut = shut_until(row, self.at)
+        if shut is not None:
+            return Claims(again_at=shut)
+        parts = self._parts(row)
+        if parts is not None and parts <= 0:
+            return Claims(again_at=self._refilled(parts))
+        # The first one through a route that was shut says whether it goes again.
+        room = self.room if row.paused_at is None else 1
+        found = await self._found(connection, room)
+        taken, parts = _within(found, parts)
+        await self._take(connection, taken)
+        await self._note(connection, row, parts, tried=bool(taken))
+        again = self._refilled(parts) if parts is not None and parts <= 0 else None
+        return Claims([self._claimed(row) for row in taken], again)
+
+    def _parts(self, row: RouteRow) -> float | None:
+        rate = self.route.rate
+        if rate is None:
+            return None
+        most = max(rate, 1.0)
+        if row.tokens is None or row.tokens_at is None:
+            return most
+        passed = max((self.at - row.tokens_at).total_seconds(), 0.0)
+        return min(row.tokens + passed * rate, most)
+
+    def _refilled(self, parts: float) -> datetime:
+        # A text may have more parts than there are: then they are owed, and paid back first.
+        return self.at + timedelta(seconds=(0.001 - parts) / (self.route.rate or 1.0))
+
+    async def _found(self, connection: Connection, room: int) -> list[Row]:
+        share = (self.turn + room) // AGED_SHARE - self.turn // AGED_SHARE
+        found = await fresh(
+            connection,
+            room,
+            self.at,
+            self.terms,
+            waiting=lambda limit: pushing.waiting(connection, self.at, limit),
+            aged=lambda limit: pushing.aged(connection, self.at, self.at - AGED, limit),
+            look=room,
+            aged_room=share,
+        )
+        return found[:room]
+
+    async def _take(self, connection: Connection, rows: Sequence[Row]) -> None:
+        ordered = sorted(rows, key=lambda row: str(row["id"]))
+        await pushing.take(
+            connection,
+            [
+                {
+                    "b_id": row["id"],
+                    "b_owner": self.worker,
+                    "b_until": self.at + LEASE,
+                    "b_attempts": row["attempts"] + 1,
+                    "b_route": self.route.name,
+                }
+                for row in ordered
+            ],
+        )
+        await pushing.begin(
+            connection,
+            [
+                {
+                    "message_id": row["id"],
+                    "number": row["attempts"] + 1,
+                    "route": self.route.name,
+                    "worker": self.worker,
+                    "started_at": self.at,
+                }
+                for row in ordered
+            ],
+        )
+
+    async def _note(
+        self, connection: Connection, row: RouteRow, parts: float | None, *, tried: bool
+    ) -> None:
+        if not tried:
+            return
+        changed = row
+        if parts is not None:
+            changed = replace(changed, tokens=parts, tokens_at=self.at)
+        if row.paused_at is not None:  # nobody else tries while this one does
+            changed = replace(changed, paused_until=self.at + LEASE)
+        if changed != row:
+            await routes.save(connection, changed)
+
+    def _claimed(self, row: Row) -> Claimed:
+        return Claimed(
+            id=row["id"],
+            number=row["attempts"] + 1,
+            route=self.route.name,
+            worker=self.worker,
+            retries=row["retries"],
+            recipient=row["recipient"] or "",
+            text=row["text"] or "",
+            segments=row["segments"],
+            expires_at=row["expires_at"],
+            at=self.at,
+        )
+
+
+def _within(rows: Sequence[Row], parts: float | None) -> tuple[list[Row], float | None]:
+    """As many of `rows` as there are parts left for; the last may owe some."""
+    if parts is None:
+        return list(rows), None
+    taken: list[Row] = []
+    for row in rows:
+        if parts <= 0:
+            break
+        taken.append(row)
+        parts -= row["segments"]
+    return taken, parts

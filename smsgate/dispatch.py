@@ -1,0 +1,403 @@
+"""The dispatch loop: gives what waits to the outgoing service's aggregator.
+
+It wakes when this process commits anything, looks every half second at a counter for what others
+commit, and otherwise sleeps until time itself brings something. What it looks for costs nothing
+while nothing changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from smsgate import failpoints, log
+from smsgate.aggregators.base import (
+    Aggregator,
+    Answer,
+    Options,
+    Outcome,
+    Push,
+    Secret,
+    Unclear,
+    Unready,
+)
+from smsgate.aggregators.registry import AggregatorRegistry
+from smsgate.claiming import Claim, Claimed, Claims, shut_until
+from smsgate.clock import Clock
+from smsgate.errors import SecretUnreadable, SmsgateError
+from smsgate.message import State
+from smsgate.offering import Terms
+from smsgate.programme import Programme, Programmes
+from smsgate.pushing import LOOK_BACK, SWEEP, GiveBack, Lapse, SendAgain, Settle
+from smsgate.routing import Route, route_of
+from smsgate.store import pushing, routes
+from smsgate.store.database import Store
+from smsgate.tally import Tally
+from smsgate.transport import Transport
+from smsgate.verdict import End, Health, Verdict, of_reply, of_unready
+
+TICK_SECONDS: Final = 0.5
+GRACE_SECONDS: Final = 15.0
+_SWEEP_SECONDS: Final = 1.0
+_AWAY_SECONDS: Final = 1.0
+_LEAST_PAUSE: Final = 0.02
+_SHARE: Final = 20  # looking takes a twentieth of the time at most
+_BLIND_SECONDS: Final = 2.0  # where other processes' commits cannot be seen
+_LAST_TRIES: Final = 3
+
+logger = log.get(__name__)
+
+
+class Secrets(Protocol):
+    """Where credentials are; `smsgate.vault.Vault`."""
+
+    async def incoming(self, aggregator: Aggregator) -> Sequence[Secret]:
+        """Those an aggregator may show."""
+        ...
+
+    async def outgoing(self, aggregator: Aggregator) -> Secret | None:
+        """The one to show to it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A route with all that it takes to go there."""
+
+    route: Route
+    options: Options
+    secret: Secret | Unready | None
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a look without writing found; `again_at` is when time will bring something."""
+
+    ready: bool
+    again_at: datetime | None = None
+
+
+class Dispatcher:
+    """One worker. On PostgreSQL several may run, on SQLite it is the only one."""
+
+    def __init__(
+        self,
+        store: Store,
+        programmes: Programmes,
+        vault: Secrets,
+        registry: AggregatorRegistry,
+        *,
+        clock: Clock,
+        tally: Tally | None = None,
+        alone: bool = False,
+        connect: Callable[[Route], Transport] | None = None,
+    ) -> None:
+        """Push from `store`.
+
+        Args:
+            store: an open store.
+            programmes: where the settings in force are.
+            vault: where credentials are.
+            registry: the aggregators there are.
+            clock: what time it is.
+            tally: where attempts are counted.
+            alone: whether there certainly is no other worker: what another one left in its hands
+                is then known to be nobody's at once.
+            connect: makes the connections of a route.
+        """
+        self._store = store
+        self._programmes = programmes
+        self._vault = vault
+        self._registry = registry
+        self._clock = clock
+        self._tally = tally or Tally()
+        self._alone = alone
+        self._connect = connect or _connect
+        self.worker = f"worker-{secrets.token_hex(6)}"
+        self._wake = asyncio.Event()
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self._transport: tuple[Route, Transport] | None = None
+        self._retired: list[Transport] = []
+        self._turn = 0
+        self._flowing = False  # the last claim was full: there may be more
+        self._throttled_until: datetime | None = None
+        self._uncertain = False  # a claim may have gone through without our hearing of it
+        self._swept_at = -_SWEEP_SECONDS
+        self._rest_until = 0.0
+        self._version = -1
+
+    def start(self) -> None:
+        """Begin."""
+        self._store.writer.listeners.append(self.wake)
+        self._task = asyncio.create_task(self.run(), name="smsgate-dispatch")
+
+    def wake(self) -> None:
+        """Something changed: look again."""
+        self._wake.set()
+
+    async def stop(self, grace: float = GRACE_SECONDS) -> None:
+        """Claim nothing more; what is under way ends within `grace` seconds, or is `unknown`."""
+        self._stopping = True
+        self.wake()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._store.writer.listeners.remove(self.wake)
+        tasks = list(self._busy.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for transport in [*self._retired, *([self._transport[1]] if self._transport else [])]:
+            await transport.close()
+
+    async def run(self) -> None:
+        """Until cancelled; a database that is away for a while does not end it."""
+        if self._alone:
+            await self._guarded(self._bury)
+        while not self._stopping:
+            self._wake.clear()
+            await self._rest(await self._guarded(self._round))
+
+    async def _guarded(self, step: Callable[[], Awaitable[datetime | None]]) -> datetime | None:
+        try:
+            return await step()
+        except SmsgateError as error:
+            logger.warning("dispatch put off", reason=str(error))
+        except Exception as error:
+            logger.error("dispatch failed", exc_info=error)
+        self._rest_until = time.monotonic() + _AWAY_SECONDS
+        return self._clock() + timedelta(seconds=_AWAY_SECONDS)
+
+    async def _rest(self, until: datetime | None) -> None:
+        """Until something may have changed, or `until`."""
+        least = self._rest_until - time.monotonic()
+        if least > 0:
+            await asyncio.sleep(least)
+        began = time.monotonic()
+        while not self._wake.is_set():
+            left = TICK_SECONDS
+            if until is not None:
+                left = min(left, (until - self._clock()).total_seconds())
+            if left <= 0 or self._store.version() != self._version:
+                return
+            if not self._store.sees_all and time.monotonic() - began > _BLIND_SECONDS:
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), left)
+
+    async def _bury(self) -> None:
+        """What a worker before this one had in its hands when it died is nobody's."""
+        ids: Sequence[str] = ["…"]
+        while ids:
+            async with self._store.read() as connection:
+                ids = await pushing.in_hand(connection, SWEEP)
+            if ids:
+                await self._store.write(Lapse(ids, self._clock(), self.worker))
+
+    async def _round(self) -> datetime | None:
+        """Claim and send off what there is room for; when to look again, None for any time."""
+        self._version = self._store.version()
+        programme = await self._programmes.current(await self._store.revisions())
+        route = route_of(programme, self._registry)
+        await self._sweep(route)
+        if route is None:  # what is for phones is none of our business
+            self._rest_until = time.monotonic() + _SWEEP_SECONDS
+            return await self._next_lapse()
+        if len(self._busy) >= route.parallel:
+            return None
+        now = self._clock()
+        if self._throttled_until is not None and self._throttled_until > now:
+            return self._throttled_until
+        if not self._flowing:
+            look = await self._look(route, now)
+            if not look.ready:
+                return look.again_at
+        way = await self._way(route)
+        claims = await self._claim(programme, route)
+        for claimed in claims.messages:
+            self._send_off(way, claimed)
+        return claims.again_at or now
+
+    async def _claim(self, programme: Programme, route: Route) -> Claims:
+        room = route.parallel - len(self._busy)
+        if self._uncertain:
+            await self._store.write(GiveBack(self.worker, list(self._busy), self._clock()))
+            self._uncertain = False
+        terms = Terms(programme.queue, programme.opted_out)
+        try:
+            claims = await self._store.write(
+                Claim(route, self.worker, room, self._turn, self._clock(), terms)
+            )
+        except BaseException:
+            self._uncertain = True
+            raise
+        self._turn += len(claims.messages)
+        self._flowing = len(claims.messages) == room
+        self._throttled_until = claims.again_at
+        return claims
+
+    async def _look(self, route: Route, now: datetime) -> _Look:
+        """Whether there is anything to claim, reading only; if not, until when there is nothing."""
+        began = time.monotonic()
+        async with self._store.read() as connection:
+            shut = shut_until(await routes.get(connection, route.name), now)
+            if shut is None and await pushing.any_waiting(connection, now):
+                return _Look(ready=True)
+            found = [shut if shut is not None else await pushing.next_due(connection, now)]
+            found.append(await pushing.next_lapse(connection))
+            if route.retry_unknown:
+                since = now - LOOK_BACK
+                unknown = await pushing.next_unknown(connection, route.name, now=now, after=since)
+                found.append(unknown + route.unknown_after if unknown is not None else None)
+        ended = time.monotonic()
+        self._rest_until = ended + max(_LEAST_PAUSE, _SHARE * (ended - began))
+        return _Look(
+            ready=False, again_at=min((at for at in found if at is not None), default=None)
+        )
+
+    async def _next_lapse(self) -> datetime | None:
+        async with self._store.read() as connection:
+            return await pushing.next_lapse(connection)
+
+    async def _sweep(self, route: Route | None) -> None:
+        """End what lapsed, and send again what the route's rule says."""
+        if time.monotonic() - self._swept_at < _SWEEP_SECONDS:
+            return
+        now = self._clock()
+        async with self._store.read() as connection:
+            lapsed = await pushing.lapsed(connection, now, SWEEP)
+            unknown: Sequence[str] = ()
+            if route is not None and route.retry_unknown:
+                unknown = await pushing.unknown(
+                    connection,
+                    route.name,
+                    now=now,
+                    before=now - route.unknown_after,
+                    after=now - LOOK_BACK,
+                    limit=SWEEP,
+                )
+        if lapsed:
+            await self._store.write(Lapse(lapsed, now))
+        if route is not None and unknown:
+            await self._store.write(SendAgain(unknown, now - route.unknown_after, now))
+        if not lapsed and not unknown:
+            self._swept_at = time.monotonic()
+
+    async def _way(self, route: Route) -> _Way:
+        """What it takes to go by `route` now."""
+        aggregator = route.aggregator
+        secret: Secret | Unready | None
+        try:
+            secret = await self._vault.outgoing(aggregator)
+            incoming = await self._vault.incoming(aggregator)
+        except SecretUnreadable as error:
+            secret, incoming = Unready(str(error)), ()
+        options = replace(route.options, incoming=incoming[0] if incoming else None)
+        return _Way(route, options, secret, self._transport_of(route))
+
+    def _transport_of(self, route: Route) -> Transport:
+        if self._retired and not self._busy:
+            retired, self._retired = self._retired, []
+            self._closing = asyncio.gather(*(transport.close() for transport in retired))
+        if self._transport is not None:
+            known, transport = self._transport
+            if (known.allowed, known.parallel) == (route.allowed, route.parallel):
+                return transport
+            self._retired.append(transport)
+        transport = self._connect(route)
+        self._transport = (route, transport)
+        return transport
+
+    def _send_off(self, way: _Way, claimed: Claimed) -> None:
+        task = asyncio.create_task(self._push(way, claimed), name=f"smsgate-push-{claimed.id}")
+        self._busy[claimed.id] = task
+        task.add_done_callback(lambda _: self._done(claimed))
+
+    def _done(self, claimed: Claimed) -> None:
+        self._busy.pop(claimed.id, None)
+        self.wake()
+
+    async def _push(self, way: _Way, claimed: Claimed) -> None:
+        failpoints.come_by("push.after_attempt_row")
+        began = time.perf_counter()
+        left = asyncio.Event()
+        try:
+            verdict = await self._attempt(way, claimed, left)
+        except asyncio.CancelledError:  # the process ends, and says so while it can
+            verdict = _broken_off("stopped", left)
+        except Exception as error:
+            logger.error("push failed", route=claimed.route, exc_info=error)
+            verdict = _broken_off("our_fault", left)
+        failpoints.come_by("push.after_http_before_outcome")
+        self._tally.pushed(claimed.route, verdict.end, time.perf_counter() - began)
+        await self._settle(way.route.aggregator, claimed, verdict)
+
+    async def _attempt(self, way: _Way, claimed: Claimed, left: asyncio.Event) -> Verdict:
+        if isinstance(way.secret, Unready):
+            return of_unready(way.secret)
+        push = Push(
+            claimed.reference,
+            claimed.recipient,
+            claimed.text,
+            claimed.segments,
+            claimed.expires_at,
+            self._clock(),
+        )
+        aggregator = way.route.aggregator
+        try:
+            ask = aggregator.compose(push, way.secret, way.options)
+        except Exception as error:
+            logger.error("compose failed", route=claimed.route, exc_info=error)
+            return of_unready(Unready(f"the aggregator's code failed: {type(error).__name__}"))
+        if isinstance(ask, Unready):
+            return of_unready(ask)
+        reply = await way.transport.ask(ask, left=left)
+        return of_reply(reply, lambda answer: _interpreted(aggregator, answer), self._clock())
+
+    async def _settle(self, aggregator: Aggregator, claimed: Claimed, verdict: Verdict) -> None:
+        """Write down the outcome, however long the database is away: nobody else knows it."""
+        job = Settle(claimed, verdict, aggregator, self._clock(), random.random())  # noqa: S311 - spreads load
+        tries = 0
+        while not self._stopping or tries < _LAST_TRIES:
+            tries += 1
+            try:
+                await self._store.write(job)
+            except SmsgateError as error:
+                logger.warning("outcome not written yet", reason=str(error), attempt=tries)
+                await asyncio.sleep(_AWAY_SECONDS)
+            except Exception as error:
+                logger.error("outcome cannot be written", exc_info=error)
+                return  # the lease lapses: the message is then `unknown`
+            else:
+                return
+
+
+def _connect(route: Route) -> Transport:
+    return Transport(allowed=route.allowed, parallel=route.parallel)
+
+
+def _interpreted(aggregator: Aggregator, answer: Answer) -> Outcome:
+    try:
+        return aggregator.interpret(answer)
+    except Exception as error:
+        logger.error("interpret failed", aggregator=aggregator.name, exc_info=error)
+        return Unclear(f"the aggregator's code failed: {type(error).__name__}")
+
+
+def _broken_off(reason: str, left: asyncio.Event) -> Verdict:
+    if left.is_set():
+        return Verdict(End.UNKNOWN, State.UNKNOWN, reason, Health.SILENT)
+    return Verdict(End.PAUSED, State.PENDING, reason, Health.SILENT)
