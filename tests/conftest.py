@@ -7,7 +7,9 @@ import itertools
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import hypothesis
@@ -21,7 +23,6 @@ from tests.running import Running, quiet, running
 
 PG_HOST = os.environ.get("SMSGATE_TEST_POSTGRES", "postgres@127.0.0.1:5432")
 REQUIRED = frozenset(filter(None, os.environ.get("SMSGATE_REQUIRE", "").split(",")))
-_numbers = itertools.count(1)
 
 # What takes its time: `pytest --hypothesis-profile=full`.
 hypothesis.settings.register_profile(
@@ -34,9 +35,15 @@ def _pg_url(database: str) -> str:
 
 
 async def _admin(statement: str) -> None:
-    connection = await asyncpg.connect(f"postgresql://{PG_HOST}/postgres", timeout=5)
-    try:
+    async with _connected("postgres") as connection:
         await connection.execute(statement)
+
+
+@asynccontextmanager
+async def _connected(database: str) -> AsyncIterator[Any]:
+    connection = await asyncpg.connect(f"postgresql://{PG_HOST}/{database}", timeout=30)
+    try:
+        yield connection
     finally:
         await connection.close()
 
@@ -49,38 +56,135 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+# Everything of a database but its rows: one that differs is not handed on. Statistics are part of
+# it, because they change how a query is carried out.
+_SHAPE = """
+    SELECT md5(string_agg(line, chr(10) ORDER BY line)) FROM (
+        SELECT concat_ws(' ', relname, relkind, reloptions) AS line FROM pg_class
+            WHERE relnamespace = 'public'::regnamespace
+        UNION ALL SELECT concat_ws(' ', table_name, ordinal_position, column_name, data_type,
+            character_maximum_length, is_nullable, column_default)
+            FROM information_schema.columns WHERE table_schema = 'public'
+        UNION ALL SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'
+        UNION ALL SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid))
+            FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+        UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+        UNION ALL SELECT pg_get_functiondef(oid) FROM pg_proc
+            WHERE pronamespace = 'public'::regnamespace
+        UNION ALL SELECT 'statistics' FROM pg_statistic
+            WHERE starelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)
+    ) AS everything
+"""
+# Files that rows were ever put into: most tests use a few tables, and emptying one costs as much as
+# making it.
+_USED = """
+    SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+        AND pg_relation_size(oid) > 0
+"""
+_OTHERS_OUT = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+class Databases:
+    """Empty PostgreSQL databases, each a copy of one template, for one process of tests.
+
+    To make and drop one waits on the disk for half a second: one is emptied and used again, as long
+    as all that a test left in it is rows.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._template = f"smsgate_template_{os.getpid()}"
+        self._shape = ""
+        self._rows: dict[str, list[Any]] = {}
+        self._free: list[str] = []
+
+    async def open(self) -> None:
+        """Make the template, or raise what the server, or its absence, says."""
+        await _admin(f"DROP DATABASE IF EXISTS {self._template}")
+        await _admin(f"CREATE DATABASE {self._template} ENCODING 'UTF8' TEMPLATE template0")
+        await schema.migrate(_pg_url(self._template))
+        async with _connected(self._template) as connection:
+            self._shape = await connection.fetchval(_SHAPE)
+            tables = await connection.fetch(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+            )
+            for (table,) in tables:
+                self._rows[table] = await connection.fetch(f"SELECT * FROM {table}")
+
+    async def take(self) -> str:
+        """The name of a database that is as the template."""
+        if self._free:
+            return self._free.pop()
+        name = f"smsgate_test_{os.getpid()}_{next(self._numbers)}"
+        await _admin(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        return name
+
+    async def give_back(self, name: str) -> None:
+        """Let go of a database, whoever is still connected to it."""
+        async with _connected(name) as connection:
+            await connection.execute(_OTHERS_OUT)
+            fit = await connection.fetchval(_SHAPE) == self._shape
+            if fit:
+                async with connection.transaction():
+                    await self._empty(connection)
+        if fit:
+            self._free.append(name)
+        else:
+            await self._drop(name)
+
+    async def close(self) -> None:
+        """Leave nothing behind."""
+        for name in (*self._free, self._template):
+            await self._drop(name)
+
+    async def _empty(self, connection: Any) -> None:
+        used = [table for (table,) in await connection.fetch(_USED)]
+        await connection.execute(f"TRUNCATE {', '.join(used)} RESTART IDENTITY CASCADE")
+        for table in used:
+            if self._rows[table]:
+                await connection.copy_records_to_table(table, records=self._rows[table])
+
+    async def _drop(self, name: str) -> None:
+        await _admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
 @pytest.fixture(scope="session")
-def postgres_template() -> Iterator[str]:
-    """The name of a migrated, empty PostgreSQL database to copy."""
-    name = f"smsgate_template_{os.getpid()}"
+def databases() -> Iterator[Databases]:
+    """PostgreSQL databases to be taken and given back."""
+    made = Databases()
     try:
-        asyncio.run(_admin(f"DROP DATABASE IF EXISTS {name}"))
-        asyncio.run(_admin(f"CREATE DATABASE {name} ENCODING 'UTF8' TEMPLATE template0"))
+        asyncio.run(made.open())
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         reason = f"no PostgreSQL at {PG_HOST}: {type(error).__name__}"
         if "postgres" in REQUIRED:
             pytest.fail(reason)
         pytest.skip(reason)
-    asyncio.run(schema.migrate(_pg_url(name)))
-    yield name
-    asyncio.run(_admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+    yield made
+    asyncio.run(made.close())
+
+
+@pytest.fixture
+def postgres_url(databases: Databases) -> Iterator[str]:
+    """A PostgreSQL database of its own for each test."""
+    name = asyncio.run(databases.take())
+    yield _pg_url(name)
+    asyncio.run(databases.give_back(name))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database of its own for each test, once on either engine."""
-    if request.param == "sqlite":
-        template: Path = request.getfixturevalue("sqlite_template")
-        path = tmp_path / "data" / "smsgate.db"
-        path.parent.mkdir(mode=0o700)
-        shutil.copy(template, path)
-        yield f"sqlite+aiosqlite:///{path}"
-        return
-    name = f"smsgate_test_{os.getpid()}_{next(_numbers)}"
-    template_name: str = request.getfixturevalue("postgres_template")
-    asyncio.run(_admin(f"CREATE DATABASE {name} TEMPLATE {template_name}"))
-    yield _pg_url(name)
-    asyncio.run(_admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+    if request.param == "postgres":
+        url: str = request.getfixturevalue("postgres_url")
+        return url
+    template: Path = request.getfixturevalue("sqlite_template")
+    path = tmp_path / "data" / "smsgate.db"
+    path.parent.mkdir(mode=0o700)
+    shutil.copy(template, path)
+    return f"sqlite+aiosqlite:///{path}"
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from smsgate.errors import StartError, StoreUnavailable
 from smsgate.store.database import Store
 from smsgate.store.engine import check_promises, migrating_engine, reading_engine, sqlite_path
 from smsgate.store.tables import users
-from tests.conftest import _pg_url
 
 
 async def test_sqlite_promises_are_read_back(sqlite_template: Path) -> None:
@@ -40,8 +39,8 @@ async def test_a_database_without_write_ahead_log_is_refused(tmp_path: Path) -> 
 
 
 @pytest.mark.postgres
-async def test_postgres_that_does_not_flush_is_refused(postgres_template: str) -> None:
-    engine = migrating_engine(_pg_url(postgres_template))
+async def test_postgres_that_does_not_flush_is_refused(postgres_url: str) -> None:
+    engine = migrating_engine(postgres_url)
     async with engine.connect() as connection:
         assert (await check_promises(connection))["synchronous_commit"] == "on"
         await connection.exec_driver_sql("SET synchronous_commit = off")
