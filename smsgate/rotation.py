@@ -6,7 +6,7 @@ nothing is sealed with it any more: whatever ends it in between, every credentia
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 from smsgate.cipher import Ring
@@ -19,7 +19,7 @@ from smsgate.store.database import Store
 
 async def rotate(
     store: Store, sealer: Sealer, *, by: str, at: datetime, keep_file: bool = False
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str, None]:
     """Rotate step by step, saying after each what was done.
 
     Args:
