@@ -23,7 +23,7 @@ from smsgate.tally import Tally
 
 BATCH: Final = 64  # what the writer takes as one group
 _SHORTEST: Final = 0.25
-_LONGEST: Final = 15.0
+_LONGEST: Final = 5.0
 
 logger = log.get(__name__)
 

@@ -111,6 +111,11 @@ class Vault:
         secrets = await self._secrets(aggregator, "outgoing")
         return secrets[0] if secrets else None
 
+    @property
+    def up_to_date(self) -> bool:
+        """Whether what was handed out last was what is stored, and not the last that was known."""
+        return not self._away
+
     async def _secrets(self, aggregator: Aggregator, use: str) -> list[Secret]:
         known = await self._current()
         now = self._clock()

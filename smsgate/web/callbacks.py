@@ -26,6 +26,7 @@ from smsgate.aggregators.base import (
     Taken,
 )
 from smsgate.aggregators.registry import AggregatorRegistry
+from smsgate.errors import StoreUnavailable
 from smsgate.web import body
 from smsgate.web.problems import Problem
 from smsgate.web.services import services_of
@@ -58,6 +59,9 @@ async def take(request: Request) -> Response:
     if aggregator.signs_body:
         call = replace(call, body=await body.read(request, LIMIT))
     denied = _denied(aggregator, call, secrets, options)
+    if denied is not None and not services.vault.up_to_date:
+        # The credential may have been stored a moment before the database went away.
+        raise StoreUnavailable("the credentials cannot be read")
     if denied is not None:
         services.tally.auth_failures["webhook"] += 1
         raise Problem(denied.status, denied.message)
