@@ -25,7 +25,6 @@ from smsgate.settings import Settings
 from smsgate.store.database import Store
 from smsgate.store.spool import Spool
 from smsgate.tally import Tally
-from smsgate.timekeeper import Timekeeper
 from smsgate.vault import Vault, sealer_of
 from smsgate.web.middleware import Envelope, GZipOnRequest, TidyPath
 from smsgate.web.problems import Problem, handle
@@ -34,6 +33,7 @@ from smsgate.web.services import Services
 from smsgate.web.sms import PhoneLane
 from smsgate.web.traffic import Traffic
 from smsgate.webhooks import Webhooks
+from smsgate.worker import working
 
 logger = log.get(__name__)
 
@@ -78,14 +78,21 @@ def create_app(settings: Settings, *, clock: Clock = clocks.now) -> Starlette:
         async with store:
             await programmes.start()
             await vault.start()
-            timekeeper = asyncio.create_task(Timekeeper(store, clock, heartbeats, programmes).run())
+            work = working(
+                store,
+                programmes,
+                vault,
+                services.aggregators,
+                clock=clock,
+                tally=tally,
+                heartbeats=heartbeats,
+                dispatch=settings.dispatch,
+                alone=settings.on_sqlite,
+            )
             try:
-                async with _drained(services):
+                async with work, _drained(services):
                     yield
             finally:
-                timekeeper.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await timekeeper
                 # A database that is away does not keep a server from ending.
                 with contextlib.suppress(SmsgateError):
                     await heartbeats.flush(clock())

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from smsgate.aggregators.base import Aggregator, Secret
 from smsgate.offering import AGED, AGED_SHARE, Terms, fresh
 from smsgate.outbox import wire_id
 from smsgate.routing import Route
@@ -23,6 +24,18 @@ Row = dict[str, Any]
 
 # Longer than a request may take (`smsgate.transport`), with time to write down how it ended.
 LEASE: Final = timedelta(seconds=90)
+
+
+class Secrets(Protocol):
+    """Where credentials are; `smsgate.vault.Vault`."""
+
+    async def incoming(self, aggregator: Aggregator) -> Sequence[Secret]:
+        """Those an aggregator may show."""
+        ...
+
+    async def outgoing(self, aggregator: Aggregator) -> Secret | None:
+        """The one to show to it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

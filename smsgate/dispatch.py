@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from smsgate import failpoints, log
 from smsgate.aggregators.base import (
@@ -29,14 +29,14 @@ from smsgate.aggregators.base import (
     Unready,
 )
 from smsgate.aggregators.registry import AggregatorRegistry
-from smsgate.claiming import Claim, Claimed, Claims, shut_until
+from smsgate.claiming import Claim, Claimed, Claims, Secrets, shut_until
 from smsgate.clock import Clock
 from smsgate.errors import SecretUnreadable, SmsgateError
 from smsgate.message import State
 from smsgate.offering import Terms
 from smsgate.programme import Programme, Programmes
 from smsgate.pushing import LOOK_BACK, SWEEP, GiveBack, Lapse, SendAgain, Settle
-from smsgate.routing import Route, route_of
+from smsgate.routing import Connect, Route, connect, route_of
 from smsgate.store import pushing, routes
 from smsgate.store.database import Store
 from smsgate.tally import Tally
@@ -53,18 +53,6 @@ _BLIND_SECONDS: Final = 2.0  # where other processes' commits cannot be seen
 _LAST_TRIES: Final = 3
 
 logger = log.get(__name__)
-
-
-class Secrets(Protocol):
-    """Where credentials are; `smsgate.vault.Vault`."""
-
-    async def incoming(self, aggregator: Aggregator) -> Sequence[Secret]:
-        """Those an aggregator may show."""
-        ...
-
-    async def outgoing(self, aggregator: Aggregator) -> Secret | None:
-        """The one to show to it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +86,7 @@ class Dispatcher:
         clock: Clock,
         tally: Tally | None = None,
         alone: bool = False,
-        connect: Callable[[Route], Transport] | None = None,
+        connect: Connect = connect,
     ) -> None:
         """Push from `store`.
 
@@ -120,7 +108,7 @@ class Dispatcher:
         self._clock = clock
         self._tally = tally or Tally()
         self._alone = alone
-        self._connect = connect or _connect
+        self._connect = connect
         self.worker = f"worker-{secrets.token_hex(6)}"
         self._wake = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
@@ -383,10 +371,6 @@ class Dispatcher:
                 return  # the lease lapses: the message is then `unknown`
             else:
                 return
-
-
-def _connect(route: Route) -> Transport:
-    return Transport(allowed=route.allowed, parallel=route.parallel)
 
 
 def _interpreted(aggregator: Aggregator, answer: Answer) -> Outcome:

@@ -8,9 +8,17 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from datetime import datetime
 
 _lock = threading.Lock()
 _last = 0
+
+
+def earliest(moment: datetime) -> str:
+    """What every id made at `moment` or later is greater than."""
+    stamp = max(int(moment.timestamp() * 1000), 0)
+    text = f"{stamp:012x}"
+    return f"{text[:8]}-{text[8:12]}"
 
 
 def new_id() -> str:

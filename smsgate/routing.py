@@ -6,7 +6,7 @@ For now there is one: the outgoing service, whose route is called as the aggrega
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -15,6 +15,7 @@ from smsgate.addresses import Network, networks
 from smsgate.aggregators.base import Aggregator, Options
 from smsgate.aggregators.registry import AggregatorRegistry
 from smsgate.programme import PHONES, Programme
+from smsgate.transport import Transport
 
 _PARALLEL: Final = 16
 _MOST_PARALLEL: Final = 256
@@ -77,3 +78,11 @@ def _number(stated: Mapping[str, Any], key: str, least: float, most: float) -> f
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         return None
     return float(value) if least <= value <= most else None
+
+
+Connect = Callable[[Route], Transport]
+
+
+def connect(route: Route) -> Transport:
+    """The connections of a route, as its settings allow them."""
+    return Transport(allowed=route.allowed, parallel=route.parallel)
