@@ -3,8 +3,9 @@
 Most polls find nothing. A mark says so of one account, and holds only while nothing can have
 changed: no commit since before the look, the same settings, no due time or lease reached. On SQLite
 the database itself tells of every commit, also by another process. On PostgreSQL this process knows
-its own commits and, by a counter, every order that a person gave elsewhere (such as `smsgate
-message retry`); for all else that others do a mark lasts two seconds at most.
+its own commits, and the others tell of theirs (`smsgate.store.notices`). While they cannot be heard
+a mark lasts two seconds at most, and orders that a person gave elsewhere (such as `smsgate message
+retry`) end it by a counter.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from smsgate.errors import StoreUnavailable
 from smsgate.store import revisions
 from smsgate.store.engine import check_promises, reading_engine, sqlite_path, transactor
 from smsgate.store.failures import as_refusal
+from smsgate.store.notices import Notices, Telling
 from smsgate.store.pulse import SqlitePulse
 from smsgate.store.transact import Connection
 from smsgate.store.writer import Job, Writer
@@ -30,6 +31,10 @@ class Store:
     def __init__(self, url: str, *, max_waiting: int = 1024, patience: float = 10.0) -> None:
         self._path = sqlite_path(url)
         self._transactor = transactor(url)
+        self._notices: Notices | None = None
+        if self._path is None:
+            self._notices = Notices(url)
+            self._transactor = Telling(self._transactor, self._notices.name)
         self._reading: AsyncEngine = reading_engine(url)
         self.writer = Writer(self._transactor, max_waiting=max_waiting, patience=patience)
         self._pulse: SqlitePulse | None = None
@@ -64,6 +69,8 @@ class Store:
     async def close(self) -> None:
         """Finish what waits to be written and let go of every connection."""
         await self.writer.stop()
+        if self._notices is not None:
+            await self._notices.stop()
         if self._pulse is not None:
             self._pulse.close()
         await self._reading.dispose()
@@ -106,12 +113,18 @@ class Store:
 
     @property
     def sees_all(self) -> bool:
-        """Whether `version` also tells of other processes' commits: on SQLite it does."""
-        return self._pulse is not None
+        """Whether `version` tells of other processes' commits too.
+
+        On SQLite always; on PostgreSQL while their notifications certainly come through.
+        """
+        return self._notices is None or self._notices.live
 
     def version(self) -> int:
         """A number that differs as soon as this process, at least, committed anything."""
-        return self.writer.transactions if self._pulse is None else self._pulse.version()
+        if self._notices is None:
+            return self._pulse.version() if self._pulse is not None else 0
+        self._notices.start()  # who asks wants to hear
+        return self.writer.transactions + self._notices.heard
 
     async def _read_revisions(self) -> Mapping[str, int]:
         async with self.read() as connection:
