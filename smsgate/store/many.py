@@ -1,7 +1,7 @@
 """The statements of the hot path, without paying each time what SQLAlchemy pays.
 
 They are written in SQLAlchemy Core like all others. On SQLite, where a statement itself takes
-microseconds, it is compiled once and its values go to the driver as tuples; on PostgreSQL
+microseconds, it is compiled once and its values go to the driver as they are; on PostgreSQL
 SQLAlchemy runs it, which there costs less than the network.
 """
 
@@ -13,16 +13,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Insert, Select, Update
+from sqlalchemy import Boolean, Insert, LargeBinary, Select, Update
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.types import TypeEngine
 
-from smsgate.store.transact import Connection
+from smsgate.store.transact import Connection, Direct
+from smsgate.store.types import UtcTime, epoch_ms, from_epoch_ms
 
 _DIALECT = SQLiteDialect_pysqlite()
 
 Row = dict[str, Any]
-_Take = Callable[[Row], tuple[Any, ...]]
+_Take = Callable[[Row], Sequence[Any]]
 _Process = Callable[[Any], Any]
+_Part = Callable[[Row], Sequence[Any]]
 
 
 async def run_many(connection: Connection, statement: Insert | Update, rows: Sequence[Row]) -> None:
@@ -34,7 +37,11 @@ async def run_many(connection: Connection, statement: Insert | Update, rows: Seq
         return
     keys = tuple(rows[0]) if isinstance(statement, Insert) else ()
     sql, take = _compiled(statement, keys)
-    await connection.exec_driver_sql(sql, [take(row) for row in rows])
+    values = [take(row) for row in rows]
+    if isinstance(connection, Direct):
+        connection.write_rows(sql, values)
+    else:
+        await connection.exec_driver_sql(sql, [tuple(one) for one in values])
 
 
 @functools.lru_cache(maxsize=64)
@@ -45,7 +52,7 @@ def _compiled(statement: Insert | Update, keys: tuple[str, ...]) -> tuple[str, _
     processes: list[tuple[int, _Process]] = []
     for place, name in enumerate(names):
         bind = compiled.binds[name]
-        process = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+        process = _into(bind.type)
         if not bind.required:  # a value that stands in the statement itself
             fixed[name] = bind.value
         if process is not None:
@@ -56,14 +63,31 @@ def _compiled(statement: Insert | Update, keys: tuple[str, ...]) -> tuple[str, _
 def _taker(names: Sequence[str], fixed: Row, processes: Sequence[tuple[int, _Process]]) -> _Take:
     get = operator.itemgetter(*names)
 
-    def take(row: Row) -> tuple[Any, ...]:
+    def take(row: Row) -> Sequence[Any]:
         values = list(get({**row, **fixed} if fixed else row))
         for place, process in processes:
-            if values[place] is not None:
-                values[place] = process(values[place])
-        return tuple(values)
+            value = values[place]
+            if value is not None:
+                values[place] = process(value)
+        return values
 
     return take
+
+
+def _into(kind: TypeEngine[Any]) -> _Process | None:
+    """What makes a value of `kind` one that the driver takes; None where it is one."""
+    if isinstance(kind, UtcTime):
+        return epoch_ms
+    if isinstance(kind, LargeBinary | Boolean):  # bytes and truths are taken as they are
+        return None
+    return kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+
+
+def _out_of(kind: TypeEngine[Any]) -> _Process | None:
+    """What makes a value of `kind` of what the driver gives; None where it is one."""
+    if isinstance(kind, UtcTime):
+        return from_epoch_ms
+    return kind.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
 
 
 async def fetch(connection: Connection, statement: Select[Any], values: Row) -> list[Row]:
@@ -75,69 +99,92 @@ async def fetch(connection: Connection, statement: Select[Any], values: Row) -> 
         result = await connection.execute(statement, values)
         names = list(result.keys())
         return [dict(zip(names, row, strict=True)) for row in result]
+    lists = {name: _padded(value) for name, value in values.items() if isinstance(value, list)}
     query = _query(
-        statement, tuple([(k, len(v) if isinstance(v, list) else -1) for k, v in values.items()])
+        statement, tuple(values), tuple([(name, len(value)) for name, value in lists.items()])
     )
-    result = await connection.exec_driver_sql(query.sql, query.take(values))
-    if not query.processes:
-        return [dict(zip(query.names, row, strict=True)) for row in result]
-    return [
-        {
-            name: value if process is None or value is None else process(value)
-            for name, value, process in zip(query.names, row, query.processes, strict=True)
-        }
-        for row in result
-    ]
+    taken = query.take({**values, **lists})
+    found: Sequence[Sequence[Any]]
+    if isinstance(connection, Direct):
+        found = connection.read_rows(query.sql, taken)
+    else:
+        found = (await connection.exec_driver_sql(query.sql, tuple(taken))).all()
+    rows = [dict(zip(query.names, row, strict=True)) for row in found]
+    for name, process in query.processes:
+        for row in rows:
+            if row[name] is not None:
+                row[name] = process(row[name])
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
 class _Query:
     sql: str
-    take: Callable[[Row], tuple[Any, ...]]
+    take: _Take
     names: tuple[str, ...]
-    processes: tuple[_Process | None, ...]
+    processes: tuple[tuple[str, _Process], ...]
+
+
+def _padded(values: list[Any]) -> list[Any]:
+    """A list that selects the same and has one of few lengths: each length is another statement.
+
+    Both we and the driver keep statements ready, and the driver not many of them.
+    """
+    size = len(values)
+    missing = next((step for step in _LENGTHS if step >= size), -(-size // 64) * 64) - size
+    return values + values[-1:] * missing if missing else values
+
+
+_LENGTHS = (0, 1, 2, 4, 8, 16, 32, 64)
 
 
 @functools.lru_cache(maxsize=1024)
-def _query(statement: Select[Any], shape: tuple[tuple[str, int], ...]) -> _Query:
-    # The shape of the values: for a list its length, for anything else -1.
-    sizes = {name: size for name, size in shape if size >= 0}
-    standing_in = {name: [None] * size if size >= 0 else None for name, size in shape}
+def _query(
+    statement: Select[Any], given: tuple[str, ...], lists: tuple[tuple[str, int], ...]
+) -> _Query:
+    sizes = dict(lists)
+    standing_in = {name: [None] * sizes[name] if name in sizes else None for name in given}
     compiled = statement.params(standing_in).compile(
         dialect=_DIALECT, compile_kwargs={"render_postcompile": True}
     )
-    # A list called `ids` has become `ids_1`, `ids_2`, …
-    members = {f"{name}_{n + 1}": (name, n) for name, size in sizes.items() for n in range(size)}
-    given = {name for name, _ in shape}
-    takes = [
-        _parameter(name, members.get(name), compiled, given=name in given)
-        for name in compiled.positiontup or ()
-    ]
+    # A list called `ids` has become `ids_1`, `ids_2`, …, which stand next to each other.
+    members = {f"{name}_{n + 1}": name for name, size in lists for n in range(size)}
+    parts: list[_Part] = []
+    names = iter(compiled.positiontup or ())
+    for name in names:
+        whole = members.get(name)
+        if whole is not None:
+            for _ in range(sizes[whole] - 1):
+                next(names)
+        parts.append(_part(whole or name, compiled, listed=whole is not None, given=given))
     columns = list(statement.selected_columns)
-    processes = tuple(
-        column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None) for column in columns
-    )
+    processes = [(str(column.key), _out_of(column.type)) for column in columns]
     return _Query(
         str(compiled),
-        lambda values: tuple([take(values) for take in takes]),
+        functools.partial(_gather, parts),
         tuple(str(column.key) for column in columns),
-        processes if any(processes) else (),
+        tuple((name, process) for name, process in processes if process is not None),
     )
 
 
-def _parameter(
-    name: str, member: tuple[str, int] | None, compiled: Any, *, given: bool
-) -> _Process:
-    bind = compiled.binds[member[0] if member else name]
-    process = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-    if member is not None:
-        list_name, place = member
+def _gather(parts: Sequence[_Part], values: Row) -> Sequence[Any]:
+    taken: list[Any] = []
+    for part in parts:
+        taken.extend(part(values))
+    return taken
+
+
+def _part(name: str, compiled: Any, *, listed: bool, given: Sequence[str]) -> _Part:
+    """What a parameter, or a list of them, contributes to the values of a statement."""
+    bind = compiled.binds[name]
+    process = _into(bind.type)
+    if listed:
         if process is None:
-            return lambda values: values[list_name][place]
-        return lambda values: process(values[list_name][place])
-    if not given:  # a value that stands in the statement itself
-        fixed = process(bind.value) if process else bind.value
+            return operator.itemgetter(name)
+        return lambda values: [process(value) for value in values[name]]
+    if name not in given:  # a value that stands in the statement itself
+        fixed = (process(bind.value) if process else bind.value,)
         return lambda _values: fixed
     if process is None:
-        return operator.itemgetter(name)
-    return lambda values: process(values[name])
+        return lambda values: (values[name],)
+    return lambda values: (process(values[name]),)

@@ -21,7 +21,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection as PlainConnection
 from sqlalchemy import CursorResult, Engine, Executable
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ class SqliteTransactor:
         async with self._turn:
             connection = await self._begun()
             try:
-                result = _run_to_end(work(_Face(connection)))
+                result = _run_to_end(work(Direct(connection)))
             except BaseException:
                 await self._aside(connection.rollback)
                 raise
@@ -159,25 +159,51 @@ def _is_busy(error: OperationalError) -> bool:
     return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-class _Face:
-    """A plain connection that looks like an async one and answers at once."""
+class Direct:
+    """A plain connection that looks like an async one and answers at once.
+
+    For the hot path's statements (`smsgate.store.many`) it also leads past SQLAlchemy, whose result
+    and execution objects cost more than what SQLite does for them. Errors are SQLAlchemy's.
+    """
 
     def __init__(self, plain: PlainConnection) -> None:
         self._plain = plain
-
-    @property
-    def dialect(self) -> Dialect:
-        return self._plain.dialect
+        self.dialect: Dialect = plain.dialect
+        self._driver: Any = plain.connection.dbapi_connection
 
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+        """See `Connection`."""
         result: CursorResult[Any] = self._plain.execute(statement, parameters)
         return result
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[Any]:
+        """See `Connection`."""
         return self._plain.exec_driver_sql(statement, parameters)
+
+    def write_rows(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run a statement once for each of `rows`."""
+        try:
+            self._driver.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def read_rows(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """All rows of a statement."""
+        try:
+            rows: list[tuple[Any, ...]] = self._driver.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        return rows
+
+    def _translated(self, error: sqlite3.Error) -> Exception:
+        # Without statement and values: they hold numbers and texts, and an error is logged.
+        return DBAPIError.instance(
+            None, None, error, sqlite3.Error, hide_parameters=True, dialect=self.dialect
+        )
 
     @asynccontextmanager
     async def begin_nested(self) -> AsyncIterator[None]:
+        """See `Connection`."""
         with self._plain.begin_nested():
             yield
 
