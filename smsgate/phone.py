@@ -39,6 +39,21 @@ def is_e164(text: str) -> bool:
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
+def network(number: str) -> str | None:
+    """The network that a number in E.164 was given out by, by its English name (`Safaricom`).
+
+    None where the number does not tell. Who took their number along to another network is told
+    wrongly: only the networks themselves know.
+    """
+    from phonenumbers import carrier  # noqa: PLC0415 - its table costs megabytes; few need it
+
+    try:
+        return carrier.name_for_number(phonenumbers.parse(number), "en") or None
+    except NumberParseException:
+        return None
+
+
+@functools.lru_cache(maxsize=_REMEMBERED)
 def _e164(raw: str, country_code: str, validation: str) -> str | None:
     region = _region(country_code)
     number = _parsed(raw, region)
