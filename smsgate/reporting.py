@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from smsgate.aggregators.base import Aggregator, Report
 from smsgate.jsontext import storable
@@ -49,26 +49,23 @@ async def take(
         return []
     wanted = {_reference(one.report) for one in said if one.report.message_id is None}
     known = await references.find(connection, routes, wanted)
-    missing = wanted - known.keys()
-    if missing:
-        # The message may be on its way to being stored: wait for that, then look again.
-        await references.hold(connection, source, missing)
-        known |= await references.find(connection, routes, missing)
     found = [_resolved(one, known, source) for one in said]
+    # Rows are locked before references, here as where references are stored: never in a circle.
     await settle(connection, [report for report in found if report is not None], source=source)
-    strange = [
-        orphans.orphan(
-            source=source,
-            reference=_reference(one.report),
-            status=_short(one.report.status),
-            reason=_short(one.report.reason) if one.report.reason else None,
-            gateway=source,
-            at=one.at,
-        )
-        for one, report in zip(said, found, strict=True)
-        if report is None
-    ]
-    await orphans.add(connection, strange)
+    strangers = [place for place, report in enumerate(found) if report is None]
+    if not strangers:
+        return [True] * len(said)
+    # Their messages may be on their way to being stored: wait for that, then look again.
+    missing = {_reference(said[place].report) for place in strangers}
+    await references.hold(connection, source, missing)
+    late = await references.find(connection, routes, missing)
+    for place in strangers:
+        found[place] = _resolved(said[place], late, source)
+    appeared = [report for place in strangers if (report := found[place]) is not None]
+    await settle(connection, appeared, source=source)
+    await orphans.add(
+        connection, [_orphan(said[place], source) for place in strangers if found[place] is None]
+    )
     return [report is not None for report in found]
 
 
@@ -122,6 +119,17 @@ def _resolved(one: Said, known: Mapping[str, Known], source: str) -> StatusRepor
         gateway=source,
         at=one.at,
         former=former,
+    )
+
+
+def _orphan(one: Said, source: str) -> dict[str, Any]:
+    return orphans.orphan(
+        source=source,
+        reference=_reference(one.report),
+        status=_short(one.report.status),
+        reason=_short(one.report.reason) if one.report.reason else None,
+        gateway=source,
+        at=one.at,
     )
 
 
