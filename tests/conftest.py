@@ -24,10 +24,16 @@ from tests.running import Running, quiet, running
 PG_HOST = os.environ.get("SMSGATE_TEST_POSTGRES", "postgres@127.0.0.1:5432")
 REQUIRED = frozenset(filter(None, os.environ.get("SMSGATE_REQUIRE", "").split(",")))
 
-# What takes its time: `pytest --hypothesis-profile=full`.
+# How long an example takes on the wall says nothing where other processes share the cores.
 hypothesis.settings.register_profile(
-    "full", max_examples=500, stateful_step_count=50, deadline=None
+    "usual",
+    hypothesis.settings(),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
+hypothesis.settings.load_profile("usual")
+# What takes its time: `pytest --hypothesis-profile=full`.
+hypothesis.settings.register_profile("full", max_examples=500, stateful_step_count=50)
 
 
 def _pg_url(database: str) -> str:

@@ -71,12 +71,12 @@ def _post(
         json={"messages": items, "updates": []},
         headers={"Authorization": basic("admin", password), **headers},
         trust_env=False,
-        timeout=30,
+        timeout=60,
     )
 
 
 def _ended(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     return process.returncode, out.decode(), err.decode()
 
 

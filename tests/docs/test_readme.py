@@ -70,7 +70,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
             yield Served(process)
         finally:
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
 
 
 class Reader:

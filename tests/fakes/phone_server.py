@@ -61,15 +61,17 @@ class PhoneServer:
     for ever · `junk` adds entries no phone can read · `no messages` leaves the array out ·
     `no array` has an object where the array belongs · `hangs` never ends an answer.
 
-    `get` answers the settings screen, `always`
-    everybody and everything, without asking who it is. `reached` is set at poll `wait_for_polls`.
+    `get` answers the settings screen, `always` everybody and everything, without asking who it is.
+
+    At poll `falters_at` it sets `reached`, and from then on hangs up on every poll it takes in,
+    until `goes_on` is set: who stops the phone meanwhile need not be quick to catch it at its work.
     """
 
     faults: Iterable[str] = ()
     traits: frozenset[str] = frozenset()
     get: tuple[int, bytes, dict[str, str]] = (200, b'{"medic-gateway":true}', {})
     always: tuple[int, bytes, dict[str, str]] | None = None
-    wait_for_polls: int = 0
+    falters_at: int | None = None
 
     def __post_init__(self) -> None:
         self.script = deque(self.faults)
@@ -79,6 +81,7 @@ class PhoneServer:
         self.offers: dict[str, Offer] = {}
         self.again: deque[Offer] = deque()
         self.reached = threading.Event()
+        self.goes_on = threading.Event()
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
@@ -124,8 +127,10 @@ class PhoneServer:
         fault = self.script.popleft() if self.script else ""
         poll = json.loads(body)
         self.polls.append(poll)
-        if len(self.polls) >= self.wait_for_polls:
+        if len(self.polls) == self.falters_at:
             self.reached.set()
+        if self.reached.is_set() and not self.goes_on.is_set():
+            fault = "hang up"
         if fault == "before":
             return FAULTS[fault]
         answer = json.dumps(self._take(poll)).encode()

@@ -22,6 +22,9 @@ COMMAND = (
     "p = argparse.ArgumentParser(); phone.add_arguments(p); sys.exit(phone.run(p.parse_args()))"
 )
 
+# Seconds for what takes a moment: only a test that has failed waits so long.
+LONG = 60
+
 
 def parse(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
@@ -173,14 +176,15 @@ def test_messages_from_a_file_are_carried_as_they_stand(tmp_path: Path) -> None:
 
 
 def test_a_server_restart_in_the_middle_is_survived(capsys: pytest.CaptureFixture[str]) -> None:
-    server = PhoneServer(wait_for_polls=5)
+    server = PhoneServer(falters_at=5)
     with serving(server) as running, ThreadPoolExecutor(1) as pool:
         result = pool.submit(carry, running.url, "--count", "100")
-        assert server.reached.wait(5)
+        assert server.reached.wait(LONG)
         running.stop()
         assert not result.done()
+        server.goes_on.set()
         running.start()
-        assert result.result(30) == 0, capsys.readouterr().out
+        assert result.result(LONG) == 0, capsys.readouterr().out
     assert len(server.inbound) == len(server.offers) == 100
 
 
@@ -188,15 +192,16 @@ def test_a_killed_simulator_resumes_from_its_state(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     state = str(tmp_path / "phone.state")
-    server = PhoneServer(wait_for_polls=12)
+    server = PhoneServer(falters_at=12)
     with serving(server) as running:
         words = ["--url", running.url, "--user", USER, "--count", "80", "--state", state]
         with subprocess.Popen(
             [sys.executable, "-c", COMMAND, *words, "--interval", "0.01"],
             stdout=subprocess.DEVNULL,
         ) as process:
-            assert server.reached.wait(10)
+            assert server.reached.wait(LONG)
             process.kill()
+        server.goes_on.set()
         before = len(server.inbound)
         assert 0 < before < 80
         assert carry(running.url, "--count", "80", "--state", state) == 0, capsys.readouterr().out
@@ -208,7 +213,7 @@ def test_a_killed_simulator_resumes_from_its_state(
 
 def test_ctrl_c_says_so_in_one_line(tmp_path: Path) -> None:
     state = tmp_path / "phone.state"
-    server = PhoneServer(wait_for_polls=5)
+    server = PhoneServer(falters_at=5)
     with serving(server) as running:
         words = ["--url", running.url, "--user", USER, "--count", "500", "--state", str(state)]
         with subprocess.Popen(
@@ -217,9 +222,9 @@ def test_ctrl_c_says_so_in_one_line(tmp_path: Path) -> None:
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            assert server.reached.wait(10)
+            assert server.reached.wait(LONG)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=10)
+            _, err = process.communicate(timeout=LONG)
     assert process.returncode == 1
     goes_on = f"the same command with --state {state} goes on from here"
     assert err == f"smsgate simulate phone: stopped; {goes_on}\n"
@@ -236,7 +241,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path) -> None:
             check=False,
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=LONG,
         )
     assert done.returncode == 1
     assert done.stderr == "smsgate simulate phone: cannot go on: File too large\n"

@@ -83,12 +83,12 @@ def any_texts(draw: st.DrawFn) -> str:
 
 
 def milliseconds(text: str, rules: ReadingRules) -> float:
-    """The quickest of a few readings: a busy machine makes a reading slow, but not each of them."""
+    """The quickest of a few readings, in time of this thread: other work does not count."""
     best = float("inf")
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.thread_time()
         draft_from_text(text, sender="+254712345678", rules=rules, received_ms=1)
-        best = min(best, (time.perf_counter() - start) * 1000)
+        best = min(best, (time.thread_time() - start) * 1000)
         if best < LIMIT_MS:
             break
     return best

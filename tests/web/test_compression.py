@@ -112,11 +112,13 @@ async def test_an_encoding_we_cannot_undo_is_named(embedded: Running) -> None:
 async def test_a_bomb_is_refused_at_once(embedded: Running) -> None:
     bomb = _bomb()
     assert len(bomb) <= body.SMS_LIMIT  # its declared length says nothing
-    started = time.perf_counter()
+    started = (
+        time.process_time()
+    )  # the server's too; other processes of a busy machine do not count
     response = await _post(embedded, bomb, "gzip")
     assert response.status_code == 413
     assert response.json()["error"] == "Payload Too Large"
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 async def test_inflating_a_bomb_holds_little_more_than_the_limit() -> None:
