@@ -24,6 +24,8 @@ Row = dict[str, Any]
 
 # Longer than a request may take (`smsgate.transport`), with time to write down how it ended.
 LEASE: Final = timedelta(seconds=90)
+# A message of unknown outcome older than this is not sent again, whatever the rule.
+LOOK_BACK: Final = timedelta(days=7)
 
 
 class Secrets(Protocol):
@@ -74,6 +76,36 @@ def shut_until(row: RouteRow, now: datetime) -> datetime | None:
     if row.paused_until is None:
         return datetime.max.replace(tzinfo=now.tzinfo)
     return row.paused_until if row.paused_until > now else None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look without writing found; `again_at` is when time will bring something."""
+
+    ready: bool
+    again_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Job[Found]):
+    """Whether there is anything to claim; if not, until when there is nothing. Only reads."""
+
+    route: Route
+    at: datetime
+
+    async def run(self, connection: Connection) -> Found:
+        """See `Job.run`."""
+        name, now = self.route.name, self.at
+        shut = shut_until(await routes.get(connection, name), now)
+        if shut is None and await pushing.any_waiting(connection, now):
+            return Found(ready=True)
+        times = [shut if shut is not None else await pushing.next_due(connection, now)]
+        times.append(await pushing.next_lapse(connection))
+        if self.route.retry_unknown:
+            since = now - LOOK_BACK
+            unknown = await pushing.next_unknown(connection, name, now=now, after=since)
+            times.append(None if unknown is None else unknown + self.route.unknown_after)
+        return Found(ready=False, again_at=min(filter(None, times), default=None))
 
 
 @dataclass(frozen=True, slots=True)

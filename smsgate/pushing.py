@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Self
 
 from smsgate import reporting, states
@@ -27,8 +27,6 @@ Row = dict[str, Any]
 
 SWEEP: Final = 200
 LAPSED: Final = "no_outcome"
-# A message of unknown outcome older than this is not sent again, whatever the rule.
-LOOK_BACK: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)

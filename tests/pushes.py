@@ -131,7 +131,11 @@ class Pushing:
     async def until(self, holds: Callable[[], Any], seconds: float = 30) -> None:
         """Wait until a coroutine function's result is true, looked at after each commit."""
         told = asyncio.Event()
-        self.store.writer.listeners.append(told.set)
+
+        def tell(_jobs: object) -> None:
+            told.set()
+
+        self.store.writer.listeners.append(tell)
         try:
             async with asyncio.timeout(seconds):
                 while True:
@@ -140,7 +144,7 @@ class Pushing:
                         return
                     await told.wait()
         finally:
-            self.store.writer.listeners.remove(told.set)
+            self.store.writer.listeners.remove(tell)
 
     async def until_state(self, id_: str, *states: str, seconds: float = 30) -> dict[str, Any]:
         """Wait until a message is in one of these states; its row."""

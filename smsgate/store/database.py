@@ -39,6 +39,8 @@ class Store:
         self.writer = Writer(self._transactor, max_waiting=max_waiting, patience=patience)
         self._pulse: SqlitePulse | None = None
         self._lookout = revisions.Lookout(self._read_revisions)
+        self._known: Mapping[str, int] = {}
+        self._known_at = -1
 
     async def __aenter__(self) -> Store:
         await self.open()
@@ -106,10 +108,25 @@ class Store:
         await self.write(_Probe())
 
     async def revisions(self) -> Mapping[str, int]:
-        """The change counters, as of after this call."""
+        """The change counters, as of after this call.
+
+        On PostgreSQL what this process changed is in them, and what others changed as soon as their
+        notification is here; while those cannot be heard, each call looks.
+        """
         if self._pulse is not None:
             return self._pulse.read()
-        return await self._lookout.current()
+        if self._notices is None or not self._notices.live:
+            return await self._lookout.current()
+        version = self.version()
+        if version != self._known_at:
+            known = await self._lookout.current()
+            self._known, self._known_at = known, version
+        return self._known
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the database is a file of this process's own: SQLite."""
+        return self._path is not None
 
     @property
     def sees_all(self) -> bool:

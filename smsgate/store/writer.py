@@ -81,8 +81,8 @@ class Writer:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
-        # Told after each commit; they must be quick.
-        self.listeners: list[Callable[[], None]] = []
+        # Told of the jobs of each commit; they must be quick.
+        self.listeners: list[Callable[[Sequence[Job[Any]]], None]] = []
         self.commits = Distribution(COMMIT_BOUNDS)
         self.refused = 0
 
@@ -179,11 +179,11 @@ class Writer:
         for (_, future), result in zip(group, results, strict=True):
             if not future.done():
                 future.set_result(result)
-        self._tell()
+        self._tell([job for job, _ in group])
 
-    def _tell(self) -> None:
+    def _tell(self, jobs: Sequence[Job[Any]]) -> None:
         for listener in self.listeners:
-            listener()
+            listener(jobs)
 
     async def _transact(self, jobs: list[Job[Any]]) -> list[Any]:
         kinds: dict[type[Job[Any]], list[int]] = {}
@@ -209,7 +209,7 @@ class Writer:
         else:
             if not future.done():
                 future.set_result(result)
-            self._tell()
+            self._tell([job])
 
 
 def _fail(future: asyncio.Future[Any], error: Exception) -> None:
