@@ -130,6 +130,21 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """Somebody asks us to send a text by our own ways out (docs/adr/0003-rapidpro-channel.md).
+
+    Attributes:
+        reference: Their id for it: the same one again is the same order.
+        recipient: Whom to.
+        text: The words.
+    """
+
+    reference: str
+    recipient: str = field(repr=False)
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Unreadable:
     """Something that is none of these: set aside with `reason` (a word) and its raw form."""
 
@@ -144,6 +159,7 @@ class Heard:
     messages: Sequence[InboundMessage] = ()
     reports: Sequence[Report] = ()
     wishes: Sequence[Wish] = ()
+    orders: Sequence[Order] = ()
     unreadable: Sequence[Unreadable] = ()
     ignored: int = 0
 
