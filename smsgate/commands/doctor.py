@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 
 from smsgate import clock
+from smsgate.commands.examining import check_credentials
 from smsgate.errors import SmsgateError
 from smsgate.programme import Programmes
 from smsgate.settings import Settings
@@ -101,10 +102,12 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         try:
             kept = ", ".join(f"{name}={value}" for name, value in promises.items())
             yield Finding("ok", f"the database keeps its promises: {kept}")
-            for warning in await Programmes(
-                store, forms_dir=settings.forms_dir, clock=clock.now
-            ).warnings_now():
+            programmes = Programmes(store, forms_dir=settings.forms_dir, clock=clock.now)
+            programme = await programmes.current(await store.revisions())
+            for warning in programme.warnings:
                 yield Finding("warn", warning)
+            async for finding in check_credentials(store, settings, programme):
+                yield finding
         finally:
             await store.close()
     except SmsgateError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,3 +57,14 @@ def run(data: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
 
     yield _run
     quiet()
+
+
+@pytest.fixture
+def store_secret(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """`smsgate credential put … --stdin` with something on standard input."""
+
+    def _put(*words: str, given: bytes = b"canary-secret-91c4\n") -> Ended:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        return run("credential", "put", *words, "--stdin")
+
+    return _put

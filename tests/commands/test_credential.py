@@ -18,42 +18,31 @@ SECRET = "canary-secret-91c4"
 KEY = "rapidpro:incoming"
 
 
-@pytest.fixture
-def put(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """`smsgate credential put … --stdin` with something on standard input."""
-
-    def _put(*words: str, given: bytes = SECRET.encode() + b"\n") -> Ended:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
-        return run("credential", "put", *words, "--stdin")
-
-    return _put
-
-
-def test_a_credential_is_stored_listed_and_removed(run: Run, put: Run) -> None:
-    assert put(KEY) == Ended(0, f"stored {KEY}\n", "")
+def test_a_credential_is_stored_listed_and_removed(run: Run, store_secret: Run) -> None:
+    assert store_secret(KEY) == Ended(0, f"stored {KEY}\n", "")
     listed = run("credential", "list").out
     assert re.search(rf"^{KEY} +since \S+Z by cli", listed, re.MULTILINE)
     assert re.search(r"^rapidpro:outgoing +not stored$", listed, re.MULTILINE)
-    again = put("rapidpro:incoming", "--keep-hours", "2", given=b"another")
+    again = store_secret("rapidpro:incoming", "--keep-hours", "2", given=b"another")
     assert re.fullmatch(rf"stored {KEY}\nthe one before it stays valid until \S+Z\n", again.out)
     assert "; the one before it is valid until" in run("credential", "list").out
     assert run("credential", "remove", KEY) == Ended(0, f"removed {KEY}\n", "")
     assert re.search(rf"^{KEY} +not stored$", run("credential", "list").out, re.MULTILINE)
 
 
-def test_another_spelling_and_a_key_that_is_nobodys(put: Run) -> None:
-    assert put("africastalking:incoming").out == "stored africastalking.com:incoming\n"
-    said = put("nobodys:outgoing")
+def test_another_spelling_and_a_key_that_is_nobodys(store_secret: Run) -> None:
+    assert store_secret("africastalking:incoming").out == "stored africastalking.com:incoming\n"
+    said = store_secret("nobodys:outgoing")
     assert (said.code, said.out) == (0, "stored nobodys:outgoing\n")
     assert said.err == "note: no installed aggregator uses nobodys:outgoing; it is kept\n"
 
 
-def test_one_line_break_is_the_shells(put: Run, data: Path) -> None:
+def test_one_line_break_is_the_shells(store_secret: Run, data: Path) -> None:
     # Asked again with the same value, nothing is replaced: so it tells what was stored.
-    assert "stays valid" not in put(KEY, given=b"x").out
+    assert "stays valid" not in store_secret(KEY, given=b"x").out
     for same in (b"x\n", b"x\r\n", b"x"):
-        assert "stays valid" not in put(KEY, given=same).out
-    assert "stays valid" in put(KEY, given=b"x\n\n").out
+        assert "stays valid" not in store_secret(KEY, given=same).out
+    assert "stays valid" in store_secret(KEY, given=b"x\n\n").out
     assert (data / "secret.key").stat().st_mode & 0o777 == 0o600
 
 
@@ -96,8 +85,8 @@ def test_what_cannot_be_done_is_told_in_one_line(
 
 @pytest.mark.parametrize(("given", "told"), [(b"", "is empty"), (b"\n", "is empty"),
                                              (b"\xff", "text in UTF-8")])  # fmt: skip
-def test_what_is_no_credential(put: Run, given: bytes, told: str) -> None:
-    ended = put(KEY, given=given)
+def test_what_is_no_credential(store_secret: Run, given: bytes, told: str) -> None:
+    ended = store_secret(KEY, given=given)
     assert (ended.code, ended.out) == (1, "")
     assert told in ended.err
 
@@ -122,8 +111,8 @@ def test_wrong_usage(run: Run, words: tuple[str, ...]) -> None:
     assert len(ended.err.splitlines()) == 1
 
 
-def test_the_key_is_exchanged(run: Run, put: Run, data: Path) -> None:
-    put(KEY)
+def test_the_key_is_exchanged(run: Run, store_secret: Run, data: Path) -> None:
+    store_secret(KEY)
     before = (data / "secret.key").read_text()
     ended = run("rotate-key")
     assert (ended.code, ended.err) == (0, "")
@@ -137,22 +126,22 @@ def test_the_key_is_exchanged(run: Run, put: Run, data: Path) -> None:
 
 
 def test_a_key_file_elsewhere(
-    run: Run, put: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, store_secret: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "mounted.key"
     monkeypatch.setenv("SMSGATE_SECRET_KEY_FILE", str(elsewhere))
-    ended = put(KEY)
+    ended = store_secret(KEY)
     assert ended.code == 1
     found = re.search(r"make a first one with `(.+)`$", ended.err.strip())
     assert found is not None, ended.err
     subprocess.run(["bash", "-c", found[1]], check=True)  # what it says, word for word
     assert elsewhere.stat().st_mode & 0o777 == 0o600
-    assert put(KEY).code == 0
+    assert store_secret(KEY).code == 0
     assert not (data / "secret.key").exists()
 
 
-def test_a_server_without_its_key_does_not_start(run: Run, put: Run, data: Path) -> None:
-    put(KEY)
+def test_a_server_without_its_key_does_not_start(run: Run, store_secret: Run, data: Path) -> None:
+    store_secret(KEY)
     away = data / "secret.key.away"
     (data / "secret.key").rename(away)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("SMSGATE_")}
@@ -169,17 +158,21 @@ def test_a_server_without_its_key_does_not_start(run: Run, put: Run, data: Path)
     assert run("user", "list").out == ""  # no account whose password nobody saw
     assert not (data / "secret.key").exists()
     assert "CANNOT BE OPENED" in run("credential", "list").out
-    refused = put(KEY, given=b"other")
+    refused = store_secret(KEY, given=b"other")
     assert refused.code == 1
     assert run("rotate-key").code == 1
     # Given up by hand, everything goes on.
     assert run("credential", "remove", "--lost").out == f"removed {KEY}\n"
     assert run("credential", "remove", "--lost") == Ended(0, "", "")
-    assert put(KEY).code == 0
+    assert store_secret(KEY).code == 0
 
 
-def test_no_command_tells_a_secret(run: Run, put: Run, data: Path) -> None:
-    said = [put(KEY), put(KEY, given=SECRET.encode() + b"2"), run("credential", "list")]
+def test_no_command_tells_a_secret(run: Run, store_secret: Run, data: Path) -> None:
+    said = [
+        store_secret(KEY),
+        store_secret(KEY, given=SECRET.encode() + b"2"),
+        run("credential", "list"),
+    ]
     said += [run("rotate-key"), run("doctor"), run("credential", "remove", KEY)]
     words = "".join(each.out + each.err for each in said)
     keys = [line for line in (data / "secret.key").read_text().splitlines() if line[0] != "#"]
