@@ -2,7 +2,8 @@
 
 Another process (a command, a second server) may change the settings or an account at any time and
 the next request must see it. Looking is grouped as writing is: one look serves every request that
-arrived before the look began, so that its cost does not grow with the load.
+arrived before the look began, so that its cost does not grow with the load. Where commits are told
+(`smsgate.store.notices`) a look serves until something is heard.
 """
 
 from __future__ import annotations
