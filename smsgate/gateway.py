@@ -90,13 +90,19 @@ class PollJob(Job[Answer]):
     async def run_many(cls, connection: Connection, jobs: Sequence[Self]) -> list[Answer]:
         """Save, then settle, then offer, each for all jobs at once."""
         arrivals = [arrival for job in jobs for arrival in job.arrivals]
-        saved = iter(await inbound.save(connection, arrivals, limits=jobs[-1].programme.limits))
+        replies: list[Row] = []
+
+        async def put(_: Connection, rows: Sequence[Row]) -> None:
+            replies.extend(rows)
+
+        limits = jobs[-1].programme.limits
+        saved = iter(await inbound.save(connection, arrivals, limits=limits, put=put))
         outcomes = [[next(saved) for _ in job.arrivals] for job in jobs]
         await quarantine.add(connection, [row for job in jobs for row in job.set_aside])
         await settling.settle(
             connection, [report for job in jobs for report in job.reports], source=wire.SOURCE
         )
-        offers = await _offers(connection, jobs)
+        offers = await _offers(connection, jobs, replies)
         return [
             _answer(job, outcome, offer)
             for job, outcome, offer in zip(jobs, outcomes, offers, strict=True)
@@ -186,9 +192,13 @@ class Gateway:
         return glance
 
 
-async def _offers(connection: Connection, jobs: Sequence[PollJob]) -> list[Sequence[Offered]]:
+async def _offers(
+    connection: Connection, jobs: Sequence[PollJob], new: Sequence[Row] = ()
+) -> list[Sequence[Offered]]:
+    """What each job's phone is given; `new` replies are stored on the way."""
     asking = [job for job in jobs if job.offers]
     if not asking:
+        await store.add_messages(connection, new)
         return [() for _ in jobs]
     asks = [
         Ask(job.account, frozenset(arrival.inbound["id"] for arrival in job.arrivals))
@@ -198,7 +208,12 @@ async def _offers(connection: Connection, jobs: Sequence[PollJob]) -> list[Seque
     now = max(job.at for job in asking)
     given = iter(
         await offering.offer(
-            connection, asks, now=now, lease=asking[0].lease, terms=_terms(asking[-1].programme)
+            connection,
+            asks,
+            now=now,
+            lease=asking[0].lease,
+            terms=_terms(asking[-1].programme),
+            new=new,
         )
     )
     return [next(given) if job.offers else () for job in jobs]

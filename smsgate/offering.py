@@ -87,17 +87,32 @@ async def offer(
     now: datetime,
     lease: timedelta,
     terms: Terms | None = None,
+    new: Sequence[Row] = (),
 ) -> list[list[Offered]]:
     """Hand messages to phones: for each ask at most `BATCH`, leased to its account (decision 13).
 
     First what was never offered, by priority and due time; then what this account was offered and
     has not acknowledged; then what another account let lapse. A phone that is paused is given
     nothing, one with a capacity no more than what is left of its hour.
+
+    Args:
+        connection: in a transaction.
+        asks: who asks.
+        now: the time.
+        lease: how long an account holds what it is given.
+        terms: who may be sent what.
+        new: messages that are not stored yet. They stand in line as if they were, and are stored
+            here, those that are handed out as handed out: most replies go out in the answer to the
+            poll that caused them, and are then written once.
     """
     terms = terms or Terms()
     rules = terms.rules
+    if any(terms.verdict(row, now) is not None for row in new):
+        await store.add_messages(connection, new)  # what is held back is found in the queue
+        new = ()
     accounts = sorted({ask.account for ask in asks if not rules.handset(ask.account).paused})
     if not accounts:
+        await store.add_messages(connection, new)
         return [[] for _ in asks]
     limited = [name for name in accounts if rules.handset(name).capacity is not None]
     used = await usage.used(connection, limited, now) if limited else {}
@@ -108,7 +123,7 @@ async def offer(
         room,
         now,
         terms,
-        waiting=lambda limit: store.waiting(connection, accounts, now, limit),
+        waiting=lambda limit: _waiting(connection, accounts, now, limit, new),
         aged=lambda limit: store.aged(connection, accounts, now, now - AGED, limit),
         look=max(room, LOOK_AHEAD) if rules.has_preferences else room,
         aged_room=room // AGED_SHARE,
@@ -119,7 +134,8 @@ async def offer(
     if shares.room:
         lapsed = await store.lapsed(connection, accounts, now, shares.room)
         shares.deal([row for row in lapsed if terms.verdict(row, now) is None])
-    await _lease(connection, asks, shares.rows, now=now, until=now + lease, lease=lease)
+    given = Given(asks, shares.rows, now, lease)
+    await given.store(connection, new)
     if limited:
         await usage.add(connection, shares.spent(limited), now)
     return [[_offered(row) for row in share] for share in shares.rows]
@@ -183,39 +199,90 @@ async def _without_held_back(
     return [row for row, verdict in judged if verdict is None]
 
 
-async def _lease(
+async def _waiting(
     connection: Connection,
-    asks: Sequence[Ask],
-    shares: Sequence[Sequence[Row]],
-    *,
+    accounts: Sequence[str],
     now: datetime,
-    until: datetime,
-    lease: timedelta,
-) -> None:
-    taken: list[Row] = []
-    history: list[Row] = []
-    extend: set[str] = set()
-    for ask, share in zip(asks, shares, strict=True):
-        for row in share:
-            if row["lease_owner"] == ask.account and row["leased_until"] is not None:
-                if _wants_extension(row, now, lease):
-                    extend.add(row["id"])
-                continue
-            taken.append(
-                {
-                    "b_id": row["id"],
-                    "b_owner": ask.account,
-                    "b_until": until,
-                    "b_at": now,
-                    "b_attempts": row["attempts"] + 1,
-                    "b_taken_over": row["taken_over"] + (row["lease_owner"] is not None),
-                }
-            )
-            details = {"taken_over_from": row["lease_owner"]} if row["lease_owner"] else None
-            history.append(entry(row["id"], State.FORWARDED_TO_GATEWAY, details, ask.account, now))
-    await store.lease(connection, sorted(taken, key=lambda row: row["b_id"]))
-    await store.extend(connection, sorted(extend), until)
-    await store.add_history(connection, history)
+    limit: int,
+    new: Sequence[Row],
+) -> list[Row]:
+    """What waits, in line, and with it those of `new` that will."""
+    found = await store.waiting(connection, accounts, now, limit)
+    joining = [{**_NEW, **row} for row in new if store.would_wait(row, accounts, now)]
+    if not joining:
+        return found
+    return sorted([*found, *joining], key=store.place_in_line)[:limit]
+
+
+# What a message has been through that is not stored yet.
+_NEW: Row = {
+    "lease_owner": None,
+    "leased_until": None,
+    "attempts": 0,
+    "taken_over": 0,
+    "retries": 0,
+}
+
+
+class Given:
+    """What each ask was given, to be written down."""
+
+    def __init__(
+        self,
+        asks: Sequence[Ask],
+        shares: Sequence[Sequence[Row]],
+        now: datetime,
+        lease: timedelta,
+    ) -> None:
+        self._now, self._until = now, now + lease
+        self._taken: dict[str, tuple[Row, str]] = {}
+        self._extend: list[str] = []
+        for ask, share in zip(asks, shares, strict=True):
+            for row in share:
+                if row["lease_owner"] != ask.account or row["leased_until"] is None:
+                    self._taken[row["id"]] = row, ask.account
+                elif _wants_extension(row, now, lease):
+                    self._extend.append(row["id"])
+
+    async def store(self, connection: Connection, new: Sequence[Row]) -> None:
+        """Write it down, and `new` with it."""
+        # A row that is handed out is a copy: the writer may have to do the same rows again.
+        history = [store.first_entry(row) for row in new]
+        history += [self._entry(*taken) for taken in self._taken.values()]
+        await store.insert_messages(connection, [self._of_new(row) for row in new])
+        for row in new:
+            self._taken.pop(row["id"], None)
+        await store.lease(connection, [self._leased(id_) for id_ in sorted(self._taken)])
+        await store.extend(connection, sorted(self._extend), self._until)
+        await store.add_history(connection, history)
+
+    def _of_new(self, row: Row) -> Row:
+        taken = self._taken.get(row["id"])
+        if taken is None:
+            return {**row, "lease_owner": None, "leased_until": None, "attempts": 0}
+        return {
+            **row,
+            "state": State.FORWARDED_TO_GATEWAY.value,
+            "changed_at": self._now,
+            "lease_owner": taken[1],
+            "leased_until": self._until,
+            "attempts": 1,
+        }
+
+    def _leased(self, id_: str) -> Row:
+        row, account = self._taken[id_]
+        return {
+            "b_id": id_,
+            "b_owner": account,
+            "b_until": self._until,
+            "b_at": self._now,
+            "b_attempts": row["attempts"] + 1,
+            "b_taken_over": row["taken_over"] + (row["lease_owner"] is not None),
+        }
+
+    def _entry(self, row: Row, account: str) -> Row:
+        details = {"taken_over_from": row["lease_owner"]} if row["lease_owner"] else None
+        return entry(row["id"], State.FORWARDED_TO_GATEWAY, details, account, self._now)
 
 
 def _wants_extension(row: Row, now: datetime, lease: timedelta) -> bool:

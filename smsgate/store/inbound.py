@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -20,6 +20,7 @@ from smsgate.store.transact import Connection
 
 Row = dict[str, Any]
 Key = tuple[str, bytes, bytes]
+Put = Callable[[Connection, Sequence[Row]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,23 @@ def content_hash(sender: str, text: str) -> bytes:
 
 
 async def save(
-    connection: Connection, arrivals: Sequence[Arrival], *, limits: Limits | None = None
+    connection: Connection,
+    arrivals: Sequence[Arrival],
+    *,
+    limits: Limits | None = None,
+    put: Put = add_messages,
 ) -> list[Saved]:
     """Write what is new among `arrivals`, count what is not; replies within `limits`.
 
     The unique key decides, also between processes; the look before the insert only spares work
     and tells a repeat from a second text under the same id.
+
+    Args:
+        connection: in a transaction.
+        arrivals: what came.
+        limits: how often replies may repeat themselves; None for no limit.
+        put: what is done with the replies, once it is known which there are; by default they are
+            inserted.
 
     Returns:
         One outcome for each arrival, in order; an arrival repeated within the list is a duplicate.
@@ -96,7 +108,7 @@ async def save(
         for key in fresh.keys() - written:  # another process was faster
             place, arrival = fresh.pop(key)
             outcomes[place] = Saved("duplicate", await _id_of(connection, key))
-        await _follow_up(connection, [arrival for _, arrival in fresh.values()], limits)
+        await _follow_up(connection, [arrival for _, arrival in fresh.values()], limits, put)
     done = [outcome for outcome in outcomes if outcome is not None]
     await _count_repeats(connection, done, arrivals)
     return done
@@ -153,7 +165,7 @@ async def _id_of(connection: Connection, key: Key) -> str:
 
 
 async def _follow_up(
-    connection: Connection, arrivals: Sequence[Arrival], limits: Limits | None
+    connection: Connection, arrivals: Sequence[Arrival], limits: Limits | None, put: Put
 ) -> None:
     documents = [arrival.record for arrival in arrivals if arrival.record is not None]
     await run_many(connection, _INSERT_RECORD, documents)
@@ -161,7 +173,7 @@ async def _follow_up(
     replies = [
         row for arrival in arrivals if arrival.key not in unheard for row in arrival.outbound
     ]
-    await add_messages(connection, await repeats.hold_back(connection, replies, limits))
+    await put(connection, await repeats.hold_back(connection, replies, limits))
 
 
 async def _unheard(connection: Connection, arrivals: Sequence[Arrival]) -> set[Key]:

@@ -63,24 +63,26 @@ _APPEND = insert(outbound_history)
 
 async def add_messages(connection: Connection, rows: Sequence[Row]) -> None:
     """Insert outbound messages, each with its first history entry."""
-    if not rows:
-        return
+    await insert_messages(connection, rows)
+    await add_history(connection, [first_entry(row) for row in rows])
+
+
+async def insert_messages(connection: Connection, rows: Sequence[Row]) -> None:
+    """Insert outbound messages alone; their history is the caller's."""
     await run_many(connection, _INSERT, rows)
-    await add_history(
-        connection,
-        [
-            {
-                "message_id": row["id"],
-                "state": row["state"],
-                "applied": True,
-                "status": None,
-                "details": row["details"],
-                "gateway": None,
-                "at": row["created_at"],
-            }
-            for row in rows
-        ],
-    )
+
+
+def first_entry(row: Row) -> Row:
+    """What the history of a message begins with."""
+    return {
+        "message_id": row["id"],
+        "state": row["state"],
+        "applied": True,
+        "status": None,
+        "details": row["details"],
+        "gateway": None,
+        "at": row["created_at"],
+    }
 
 
 async def add_history(connection: Connection, rows: Sequence[Row]) -> None:
@@ -114,6 +116,21 @@ WAITING = (
     .order_by(outbound.c.rank, outbound.c.due_at, outbound.c.id)
     .limit(_LIMIT)
 )
+
+
+def would_wait(row: Row, accounts: Collection[str], now: datetime) -> bool:
+    """Whether `WAITING` would find a message that is about to be inserted."""
+    return (
+        row["state"] == State.PENDING
+        and row["due_at"] <= now < row["expires_at"]
+        and (row["gateway"] is None or row["gateway"] in accounts)
+    )
+
+
+def place_in_line(row: Row) -> tuple[int, datetime, str]:
+    """The order of `WAITING`."""
+    return row["rank"], row["due_at"], row["id"]
+
 
 # The same by what would expire first, of what has waited since before `aged`. Both conditions on
 # the state are meant: the first names the index of the expiry sweep, which this query shares.
