@@ -7,10 +7,12 @@ not take at once is kept in a file of this machine, and the call is answered (re
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
+from urllib.parse import quote, quote_plus
 
 from smsgate import hearing, log
 from smsgate.aggregators.base import Aggregator, Call, Heard, Secret, Taken, any_matches
@@ -25,6 +27,9 @@ _SETTINGS_SECONDS: Final = 2.0
 _WRITE_SECONDS: Final = 5.0
 _AWAY_SECONDS: Final = 2.0  # for so long nothing is asked of a database that did not answer
 _PRIVATE_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+# Shorter ones are no secrets; blanking them would spoil texts that happen to hold the same.
+_SHORTEST_SECRET: Final = 8
+_BLANK: Final = b"***"
 
 logger = log.get(__name__)
 
@@ -82,6 +87,7 @@ class Webhooks:
         Raises:
             StoreBusy, StoreUnavailable: it is not on disk: the sender must come again.
         """
+        heard = heard_without_secrets(heard, secrets)
         job = HeardJob(heard, aggregator, at=call.at, programme=programme)
         if self._spool is None:
             return self._counted(job, await self._store.write(job))
@@ -115,4 +121,24 @@ def without_secrets(call: Call, secrets: Sequence[Secret]) -> Call:
             for name, value in call.headers.items()
             if name not in _PRIVATE_HEADERS and not any_matches(secrets, value)
         },
+        body=_blanked(call.body, secrets),
     )
+
+
+def heard_without_secrets(heard: Heard, secrets: Sequence[Secret]) -> Heard:
+    """What a call says, where what is set aside does not tell what let the call in."""
+    aside = [replace(one, raw=_blanked(one.raw, secrets)) for one in heard.unreadable]
+    return replace(heard, unreadable=aside)
+
+
+def _blanked(raw: bytes, secrets: Sequence[Secret]) -> bytes:
+    """`raw` without the secrets, as they are or as JSON, a form or an address writes them."""
+    for secret in secrets:
+        if len(secret) < _SHORTEST_SECRET:
+            continue
+        as_json = (json.dumps(secret), json.dumps(secret, ensure_ascii=False))
+        in_address = (quote_plus(secret, errors="replace"), quote(secret, "", errors="replace"))
+        forms = {str(secret), *(text[1:-1] for text in as_json), *in_address}
+        for form in sorted(forms, key=len, reverse=True):
+            raw = raw.replace(form.encode("utf-8", "replace"), _BLANK)
+    return raw
