@@ -54,10 +54,12 @@ OWN_KEYS: Final[dict[str, dict[str, type | tuple[type, ...]]]] = {
         ),
         (int, float),
     ),
+    "http": {},
     "public_url": {},
     "rapidpro": {"strict_duplicates": bool},
     "routes": {},
     "strict_statuses": {},
+    "twilio": {"account_sid": str, "from": str, "messaging_service_sid": str, "url": str},
     "timezone": {},
 }
 
@@ -160,7 +162,14 @@ EFFECTIVE: Final = frozenset(
     }
 )
 EFFECTIVE_SMS: Final = frozenset(
-    {"africas_talking", "duplicate_limit", "outgoing_service", "rapidpro", "reply_to"}
+    {
+        "africas_talking",
+        "duplicate_limit",
+        "nepal_doit_sms",
+        "outgoing_service",
+        "rapidpro",
+        "reply_to",
+    }
 )
 
 

@@ -93,7 +93,8 @@ class Drain:
                 raise result
 
     async def _one(self, kept: Spooled, programme: Programme) -> None:
-        aggregator = self._aggregators.named(kept.aggregator)
+        registry = self._aggregators.described(programme.options().own)
+        aggregator = registry.named(kept.aggregator)
         if aggregator is None:  # its plugin was taken out in the meantime
             await self._set_aside(_gone(kept.aggregator), kept, programme)
             return

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from smsgate import log
 from smsgate.aggregators.base import Options
+from smsgate.aggregators.registry import installed
 from smsgate.catalogue import Catalogue
 from smsgate.clock import Clock
 from smsgate.document import Document, Mode, combine, own_key_warnings
@@ -179,6 +180,7 @@ def build(
     merged = merge_forms(files, document.get("forms"))
     warnings = [str(fault) for fault in merged.faults]
     warnings += own_key_warnings(document)
+    warnings += installed().faults(_object(document.get("smsgate")))
     catalogue = Catalogue(document.get("translations"))
     zone = _timezone(document, warnings)
     public_url = _object(document.get("smsgate")).get("public_url")

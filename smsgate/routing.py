@@ -54,7 +54,7 @@ def route_of(programme: Programme, registry: AggregatorRegistry) -> Route | None
     service = sms.get("outgoing_service") if isinstance(sms, dict) else None
     if not isinstance(service, str) or service == PHONES:
         return None
-    aggregator = registry.named(service)
+    aggregator = registry.described(programme.options().own).named(service)
     if aggregator is None or not aggregator.sends:
         return None
     options = programme.options(aggregator.name)

@@ -39,13 +39,14 @@ logger = log.get(__name__)
 async def take(request: Request) -> Response:
     """Take in what an aggregator says."""
     services = services_of(request)
-    aggregator = _aggregator(services.aggregators, request.path_params["aggregator"])
+    programme = await services.webhooks.programme()
+    options = programme.options()
+    registry = services.aggregators.described(options.own)
+    aggregator = _aggregator(registry, request.path_params["aggregator"])
     endpoint = request.path_params["endpoint"]
     if endpoint not in aggregator.endpoints:
         there = ", ".join(aggregator.endpoints)
         raise Problem(404, f"{aggregator.name} has no such endpoint; there are: {there}")
-    programme = await services.webhooks.programme()
-    options = programme.options()
     secrets = await services.vault.incoming(aggregator)
     call = Call(
         endpoint=endpoint,

@@ -368,6 +368,13 @@ class TestOtherWays:
         assert "254" not in first
         assert [each.reason for each in heard.unreadable] == ["missing_id"]
 
+    def test_the_route_may_have_another_address(self) -> None:
+        options = Options(callback_url=PUBLIC, incoming=IN, route={"url": "http://127.0.0.1:9/x"})
+        ask = JASMIN.compose(PUSH, KEY, options)
+        assert isinstance(ask, Ask)
+        assert ask.url == "http://127.0.0.1:9/x"
+        assert isinstance(JASMIN.compose(PUSH, KEY, Options(route={"url": 7})), Unready)
+
     def test_only_in(self) -> None:
         service = _service(incoming={"fields": {"id": "id", "from": "from", "text": "text"}})
         assert (service.sends, service.endpoints) == (False, ("incoming-messages",))

@@ -52,9 +52,22 @@ class Request:
         return names_in(trees)
 
     def ask(
-        self, name: str, push: Push, secret: Secret | None, callback: str | Unready
+        self,
+        name: str,
+        push: Push,
+        secret: Secret | None,
+        callback: str | Unready,
+        instead: str | None = None,
     ) -> Ask | Unready:
-        """The request for `push`; `name` is the service's, for what an operator is told."""
+        """The request for `push`.
+
+        Args:
+            name: the service's, for what an operator is told.
+            push: the message.
+            secret: the outgoing credential.
+            callback: where to report (`callback_for`).
+            instead: another address than the described one: the route's `url`.
+        """
         if self.user is not None or "secret" in self._names:
             if secret is None:
                 return Unready(f"store the credential {name}:outgoing")
@@ -70,7 +83,7 @@ class Request:
             "secret": secret,
             "callback": callback or None,
         }
-        url = self.url.fill(values, _in_path) or ""
+        url = instead or self.url.fill(values, _in_path) or ""
         query = _filled(self.query, values)
         if query:
             url = f"{url}?{urlencode(query, errors='replace')}"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from smsgate.aggregators import reading
 from smsgate.aggregators.base import (
     INCOMING,
     REPORTS,
@@ -138,7 +139,12 @@ class DescribedService(Aggregator):
         if listener is not None and listener.secret.where == "query":
             parameter = listener.secret.name
         callback = callback_for(self.name, REPORTS, parameter, options)
-        return self._request.ask(self.name, push, secret, callback)
+        instead = None
+        if "url" in options.route:
+            instead = reading.address(options.route["url"])
+            if instead is None:
+                return Unready("the route's url is no address such as https://host")
+        return self._request.ask(self.name, push, secret, callback, instead)
 
     def interpret(self, answer: Answer) -> Outcome:
         """See `Aggregator.interpret`."""
