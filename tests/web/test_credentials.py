@@ -7,11 +7,14 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from smsgate.accounts import AddUser
 from smsgate.aggregators.registry import installed
+from smsgate.store import credentials as stored
 from smsgate.store.tables import audit, credentials
+from smsgate.store.transact import Connection
+from smsgate.store.writer import Job
 from tests.looking import rows
 from tests.make import NOON
 from tests.running import _HASH, PASSWORD, Running
@@ -208,3 +211,26 @@ async def test_it_is_noted_who_did_it(server: Running) -> None:
     assert json.loads(one["details"]) == {"former_until": None}
     assert PASSWORD not in str(noted)
     assert "canary" not in str(noted)
+
+
+async def test_a_caller_whose_credential_does_not_open_is_told_to_come_back(
+    server: Running,
+) -> None:
+    await _put(server, b"right")
+    call: Any = {"json": {"id": "1", "from": "+254711000001", "content": "hi"}, "user": None}
+    path = "/api/v1/sms/rapidpro/incoming-messages"
+    shown = {"Authorization": "Token right"}
+    assert (await server.call("POST", path, headers=shown, **call)).status_code == 200
+    await server.services.store.write(Damage())
+    answer = await server.call("POST", path, headers=shown, **call)
+    assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+    await _put(server, b"right")
+    assert (await server.call("POST", path, headers=shown, **call)).status_code == 200
+
+
+class Damage(Job[None]):
+    """Someone changes the rows by hand."""
+
+    async def run(self, connection: Connection) -> None:
+        await stored.take_turn(connection)
+        await connection.execute(update(credentials).values(sealed=b"\1" * 60))
