@@ -16,6 +16,8 @@ from smsgate.figures import Phone, Snapshot
 
 _TURNS_WITHIN: Final = timedelta(minutes=15)
 _REDIRECT_SHOWN: Final = timedelta(hours=1)
+_PAUSED_TOO_LONG: Final = timedelta(minutes=5)
+PHONES: Final = "phones"
 
 
 class Severity(StrEnum):
@@ -83,13 +85,17 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything that alerts are judged from. `phones` are the accounts that phones may use."""
+    """Everything that alerts are judged from.
+
+    `accounts` are those that phones may use; `outgoing` is where messages go.
+    """
 
     figures: Snapshot
     accounts: frozenset[str]
     machine: Machine = field(default_factory=Machine)
     warnings: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
+    outgoing: str = PHONES
 
 
 def judge(scene: Scene) -> list[Alert]:
@@ -97,6 +103,7 @@ def judge(scene: Scene) -> list[Alert]:
     found = [
         *_phones(scene),
         *_queue(scene),
+        *_routes(scene),
         *_outcomes(scene),
         *_arrivals(scene),
         *_machine(scene),
@@ -156,12 +163,40 @@ def _queue(scene: Scene) -> Iterator[Alert]:
         yield Alert(
             "OutboundQueueOld",
             severity,
-            "phones",
-            f"{waiting.count} messages wait to be given to a phone, the oldest for"
-            f" {_age(minutes)}.",
-            "Look at the phones: they do not poll, or take fewer messages than come in. A message"
-            " meant for one phone waits for that one.",
+            scene.outgoing,
+            f"{waiting.count} messages wait to be handed over, the oldest for {_age(minutes)}.",
+            _WHERE_IT_STICKS if scene.outgoing == PHONES else _WHERE_A_ROUTE_STICKS,
             waiting.since,
+        )
+
+
+_WHERE_IT_STICKS: Final = (
+    "Look at the phones: they do not poll, or take fewer messages than come in. A message"
+    " meant for one phone waits for that one."
+)
+_WHERE_A_ROUTE_STICKS: Final = (
+    "Look at GET /api/v1/routes: the route is paused, or takes fewer messages than come in"
+    " (smsgate.routes.<name>.segments_per_second). A message meant for a phone waits for that one."
+)
+
+
+def _routes(scene: Scene) -> Iterator[Alert]:
+    for route in scene.figures.routes:
+        if route.paused_at is None:
+            continue
+        by_itself = route.paused_until is not None
+        late = scene.figures.at - route.paused_at >= _PAUSED_TOO_LONG
+        yield Alert(
+            "RoutePaused",
+            Severity.PAGE if by_itself and late else Severity.WARN,
+            route.name,
+            f"No message goes by this route: {route.reason or f'paused by {route.paused_by}'}.",
+            "It tries again by itself. Mend what the reason names (credit, credential, settings),"
+            " then resume it: smsgate route resume, or POST /api/v1/routes/<name>/resume."
+            if by_itself
+            else "Resume it when it may go on: smsgate route resume, or"
+            " POST /api/v1/routes/<name>/resume.",
+            route.paused_at,
         )
 
 

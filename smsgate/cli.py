@@ -101,8 +101,28 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=_port, help="port to listen on (5988)")
     parser.add_argument("--forms", metavar="DIR", help="folder of form definitions (./forms)")
+    parser.add_argument(
+        "--no-dispatch",
+        action="store_true",
+        help="hand nothing to aggregators here; `smsgate work` does it elsewhere",
+    )
     _where(parser)
     parser.set_defaults(run=serve.serve)
+
+
+def _work(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import work
+
+    parser.add_argument("--forms", metavar="DIR", help="folder of form definitions (./forms)")
+    _where(parser)
+    parser.set_defaults(run=work.run)
+
+
+def _route(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import routes
+
+    routes.add_arguments(parser)
+    _where_each(parser)
 
 
 def _migrate(parser: argparse.ArgumentParser) -> None:
@@ -177,12 +197,14 @@ def _fake(parser: argparse.ArgumentParser) -> None:
 
 _COMMANDS: tuple[tuple[str, str, Describe], ...] = (
     ("serve", "answer phones, aggregators and integrators", _serve),
+    ("work", "hand messages to aggregators, beside servers that do not", _work),
     ("migrate", "upgrade the database's schema", _migrate),
     ("user", "accounts: add, list, password, remove", _user),
     ("settings", "the app_settings document: get, put", _settings_document),
     ("message", "outbound messages: list, retry, cancel", _message),
     ("credential", "secrets of aggregators: put, list, remove", _credential),
     ("rotate-key", "seal every credential with a new key", _rotate_key),
+    ("route", "ways out to aggregators: list, pause, resume", _route),
     ("doctor", "check configuration, database, disk, clock, and that URL answers a phone", _doctor),
     ("parse", "show how a text is read: form, grammar, fields, errors, reply", _parse),
     ("simulate", "behave as a phone, for trials", _simulate),

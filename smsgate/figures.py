@@ -18,9 +18,10 @@ from smsgate.clock import Clock
 from smsgate.heartbeat import Heartbeats
 from smsgate.message import State
 from smsgate.store import figures as store
-from smsgate.store import gateways, sizes
+from smsgate.store import gateways, routes, sizes
 from smsgate.store.database import Store
 from smsgate.store.gateways import Sighting
+from smsgate.store.routes import RouteRow
 from smsgate.store.sizes import Sizes
 
 T = TypeVar("T")
@@ -86,6 +87,7 @@ class Snapshot:
     last_conflict_at: datetime | None
     arrived: int  # within the last three hours
     arrived_last_week: int  # within the same three hours a week ago
+    routes: Sequence[RouteRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ class Figures:
                 arrived_last_week=await store.arrived(
                     connection, now - _WEEK - _SILENCE, now - _WEEK
                 ),
+                routes=await routes.all_of_them(connection),
             )
 
     async def _look_back(self) -> Review:

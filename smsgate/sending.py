@@ -195,11 +195,23 @@ def preview(message: OutboundMessage, *, most_parts: int) -> dict[str, Any]:
         "status": None,
         "applied": True,
     }
-    return story({**row, "gateway_ref": None, "lease_owner": None, **_UNTOUCHED}, [first])
+    return story(
+        {**row, "gateway_ref": None, "lease_owner": None, "route": None, **_UNTOUCHED}, [first]
+    )
 
 
-def story(row: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """An outbound message as smsgate's API shows it (CONTRACT: `/api/v1/messages/{id}`)."""
+def story(
+    row: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    attempts: Sequence[Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """An outbound message as smsgate's API shows it (CONTRACT: `/api/v1/messages/{id}`).
+
+    `attempts` to hand it to an aggregator are shown where they are given.
+    """
+    pushed = {} if attempts is None else {"handed_over": [_attempt(one) for one in attempts]}
+    # In the hands of a worker it is with nobody yet.
+    holder = None if row["state"] == State.PENDING else row["lease_owner"]
     return {
         "id": row["id"],
         "direction": "outbound",
@@ -211,7 +223,8 @@ def story(row: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> dict[
         "state_details": json.loads(row["details"]) if row["details"] else None,
         "state_history": [_history_entry(entry) for entry in history],
         "gateway_ref": row["gateway_ref"],
-        "gateway": row["lease_owner"] or row["gateway"],
+        "gateway": holder or row["gateway"],
+        "route": row["route"],
         "created": to_iso(row["created_at"]),
         "due": to_iso(row["due_at"]),
         "expires": to_iso(row["expires_at"]),
@@ -222,6 +235,21 @@ def story(row: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> dict[
         "segments": row["segments"],
         "record": row["record_id"],
         "in_reply_to": row["inbound_id"],
+        **pushed,
+    }
+
+
+def _attempt(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "attempt": row["number"],
+        "route": row["route"],
+        "started": to_iso(row["started_at"]),
+        "ended": to_iso(row["ended_at"]) if row["ended_at"] else None,
+        "outcome": row["outcome"],
+        "status": row["status"],
+        "gateway_ref": row["gateway_ref"],
+        "cost": row["cost"],
+        "parts": row["parts"],
     }
 
 

@@ -17,7 +17,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from smsgate import __version__
-from smsgate.alerts import Machine
+from smsgate.alerts import PHONES, Machine
 from smsgate.clock import to_ms
 from smsgate.figures import Snapshot
 from smsgate.store.writer import Writer
@@ -39,7 +39,13 @@ class Families(Collector):
 
 
 def own(
-    figures: Snapshot | None, traffic: Traffic, tally: Tally, writer: Writer, machine: Machine
+    figures: Snapshot | None,
+    traffic: Traffic,
+    tally: Tally,
+    writer: Writer,
+    machine: Machine,
+    *,
+    outgoing: str = PHONES,
 ) -> Iterator[Metric]:
     """What smsgate tells of itself; those of the database are missing where it cannot be asked."""
     yield _labelled(
@@ -52,7 +58,7 @@ def own(
     yield from _counted(tally, writer)
     yield from _around(machine)
     if figures is not None:
-        yield from _stored(figures)
+        yield from _stored(figures, outgoing)
         yield from _phones(figures)
     yield from _process("")
 
@@ -136,6 +142,7 @@ def _counted(tally: Tally, writer: Writer) -> Iterator[Metric]:
         "Polls that seem to have become a GET on their way: their texts are lost.",
         value=tally.redirected_polls,
     )
+    yield from _pushes(tally)
     commits = HistogramMetricFamily(
         "smsgate_db_commit_seconds", "Time of a writing transaction, its commit included."
     )
@@ -147,6 +154,23 @@ def _counted(tally: Tally, writer: Writer) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "smsgate_db_busy", "Writes that the database or a full queue refused.", value=writer.refused
     )
+
+
+def _pushes(tally: Tally) -> Iterator[Metric]:
+    yield _labelled(
+        CounterMetricFamily(
+            "smsgate_push_attempts",
+            "Attempts to hand a message to an aggregator, by how they ended.",
+            labels=["route", "outcome"],
+        ),
+        sorted(tally.pushes.items()),
+    )
+    seconds = HistogramMetricFamily(
+        "smsgate_push_seconds", "Time to hand a message to an aggregator.", labels=["route"]
+    )
+    for route, taken in sorted(tally.push_seconds.items()):
+        seconds.add_metric([route], list(taken.cumulated()), sum_value=taken.sum)
+    yield seconds
 
 
 def _around(machine: Machine) -> Iterator[Metric]:
@@ -169,7 +193,7 @@ def _around(machine: Machine) -> Iterator[Metric]:
         )
 
 
-def _stored(figures: Snapshot) -> Iterator[Metric]:
+def _stored(figures: Snapshot, outgoing: str) -> Iterator[Metric]:
     yield _labelled(
         GaugeMetricFamily(
             "smsgate_outbound_messages", "Outbound messages there are.", labels=["state"]
@@ -183,7 +207,13 @@ def _stored(figures: Snapshot) -> Iterator[Metric]:
             "How long the oldest message waits that is due and was given to nobody.",
             labels=["route"],
         ),
-        [(("phones",), _age(figures.at, waiting.since))],
+        [((outgoing,), _age(figures.at, waiting.since))],
+    )
+    yield _labelled(
+        GaugeMetricFamily(
+            "smsgate_route_paused", "Whether nothing goes by a route.", labels=["route"]
+        ),
+        [((row.name,), row.paused_at is not None) for row in figures.routes],
     )
     yield _labelled(
         GaugeMetricFamily(

@@ -14,7 +14,7 @@ from smsgate.clock import from_iso
 from smsgate.jsontext import storable
 from smsgate.message import State
 from smsgate.outbox import attempt_of
-from smsgate.store import inbound, outbox
+from smsgate.store import inbound, outbox, pushing
 from smsgate.store.idempotency import Claim
 from smsgate.web import body
 from smsgate.web.auth import caller
@@ -79,7 +79,8 @@ async def show(request: Request) -> Response:
         row = await outbox.get(connection, message_id)
         if row is not None:
             stories = await outbox.history(connection, [message_id])
-            return JSONResponse(sending.story(row, stories[message_id]))
+            attempts = (await pushing.attempts_of(connection, [message_id]))[message_id]
+            return JSONResponse(sending.story(row, stories[message_id], attempts))
         arrived = await inbound.get(connection, message_id)
     if arrived is None:
         raise Problem(404, "Message not found")

@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from smsgate import log
+from smsgate.alerts import PHONES
 from smsgate.web import exposition
 from smsgate.web.auth import caller, is_at_home
 from smsgate.web.services import services_of
-from smsgate.web.watch import machine
+from smsgate.web.watch import machine, outgoing
 
 logger = log.get(__name__)
 
@@ -23,12 +24,19 @@ async def metrics(request: Request) -> Response:
     services = services_of(request)
     try:
         figures = await services.figures.snapshot()
+        programme = await services.programmes.current(await services.store.revisions())
+        goes_by = outgoing(programme, services.aggregators)
     except Exception as error:  # what the process counted itself is told all the same
         logger.error("metrics are incomplete", exc_info=error)
-        figures = None
+        figures, goes_by = None, PHONES
     families = list(
         exposition.own(
-            figures, services.traffic, services.tally, services.store.writer, machine(services)
+            figures,
+            services.traffic,
+            services.tally,
+            services.store.writer,
+            machine(services),
+            outgoing=goes_by,
         )
     )
     if services.spool is not None:

@@ -9,10 +9,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from smsgate.alerts import Alert, Limits, Machine, Scene, judge
+from smsgate.aggregators.registry import AggregatorRegistry
+from smsgate.alerts import PHONES, Alert, Limits, Machine, Scene, judge
 from smsgate.clock import to_iso
 from smsgate.figures import Ended, Phone, Snapshot, Waiting
 from smsgate.permissions import ADMIN
+from smsgate.programme import Programme
+from smsgate.routing import route_of
 from smsgate.store.engine import sqlite_path
 from smsgate.web.auth import Caller, caller
 from smsgate.web.services import Services
@@ -44,8 +47,15 @@ async def alerts(request: Request) -> Response:
         machine=machine(who.services),
         warnings=who.programme.warnings,
         limits=Limits.from_settings(who.programme.document),
+        outgoing=outgoing(who.programme, who.services.aggregators),
     )
     return JSONResponse({"data": [_alert(one) for one in judge(scene)], "at": to_iso(figures.at)})
+
+
+def outgoing(programme: Programme, registry: AggregatorRegistry) -> str:
+    """Where messages go, for people: the name of a route, or `phones`."""
+    route = route_of(programme, registry)
+    return PHONES if route is None else route.name
 
 
 def machine(services: Services) -> Machine:
