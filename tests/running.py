@@ -12,18 +12,19 @@ from typing import Any
 
 import httpx2
 import uvicorn
+from argon2 import PasswordHasher
 
 from smsgate import bootstrap, log
 from smsgate.accounts import AddUser
 from smsgate.app import create_app
-from smsgate.passwords import hash_password
 from smsgate.settings import Settings
 from smsgate.store.database import Store
 from tests.make import Clock, basic
 
 PASSWORD = "Tulip-Rain-42"
-# One hash for all accounts of all tests: making it is what an account costs.
-_HASH = hash_password(PASSWORD)
+# One hash for all accounts of all tests, and a cheap one: it says itself what it costs, and every
+# server would spend that time on its first request. `hash_password` has tests of its own.
+_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 ACCOUNTS = {
     "admin": ("admin",),
     "gateway": ("gateway",),
