@@ -208,6 +208,8 @@ def test_a_word_that_is_not_known_means_nothing(aggregator: Aggregator) -> None:
     "aggregator", [one for one in ALL if REPORTS in one.endpoints], ids=lambda one: one.name
 )
 def test_a_report_with_such_a_word_is_kept_with_it(aggregator: Aggregator) -> None:
+    if aggregator.name not in REPORTS_OF and not type(aggregator).__module__.startswith("smsgate."):
+        pytest.skip(f"how {aggregator.name} writes a report is for its own package to test")
     kind, body = REPORTS_OF[aggregator.name](STRANGE)
     said = aggregator.read(call(REPORTS, body, kind), OPTIONS)
     assert isinstance(said, Heard)

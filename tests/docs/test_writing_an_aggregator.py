@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,12 @@ from smsgate.aggregators.base import Aggregator
 from smsgate.fakes.faults import Answer
 from smsgate.fakes.service import Request, Service
 from smsgate.fakes.serving import serving
-from tests.docs.reading import blocks, page, rows, section
+from tests.docs.reading import ROOT, blocks, page, rows, section
 from tests.docs.terminal import Terminal, process
 
 PAGE = page("writing-an-aggregator.md")
 ASKED = "What smsgate asks of an aggregator"
+CONTRACT = ROOT / "tests" / "aggregators" / "test_contract.py"
 
 
 class Plain(Service):
@@ -57,6 +59,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert done.returncode == 0, done.stderr
     return target
+
+
+def test_it_keeps_the_contract(folder: Path) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *(str(CONTRACT), "-k", "plain"),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout
 
 
 async def test_a_text_its_reply_and_the_report(folder: Path, tmp_path: Path) -> None:
