@@ -17,6 +17,7 @@ from smsgate.figures import Ended, Phone, Snapshot, Waiting
 from smsgate.message import State
 from smsgate.segments import MOST_PARTS
 from smsgate.store.engine import transactor
+from smsgate.store.routes import RouteRow
 from smsgate.store.writer import Writer
 from smsgate.tally import COMMIT_BOUNDS, Distribution, Tally
 from smsgate.web import exposition
@@ -99,6 +100,13 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str, str]]]] = [
     ({"waiting": waiting(14)}, []),
     ({"waiting": waiting(15)}, [("OutboundQueueOld", "warn", "phones")]),
     ({"waiting": waiting(60)}, [("OutboundQueueOld", "page", "phones")]),
+    ({"routes": [RouteRow("one")]}, []),
+    ({"routes": [RouteRow("one", NOON, NOON + MINUTE)]}, [("RoutePaused", "warn", "one")]),
+    ({"routes": [RouteRow("one", NOON - 9 * MINUTE)]}, [("RoutePaused", "warn", "one")]),
+    (
+        {"routes": [RouteRow("one", NOON - 5 * MINUTE, NOON + MINUTE)]},
+        [("RoutePaused", "page", "one")],
+    ),
     ({"ended": Ended(finished=19, failed=19)}, []),
     ({"ended": Ended(finished=100, failed=9)}, []),
     ({"ended": Ended(finished=100, failed=10)}, [("FailureRatio", "warn", "all")]),
@@ -178,10 +186,11 @@ def _exported() -> set[str]:
     tally = Tally()
     tally.inbound["cht-gateway", "stored"] += 1
     tally.auth_failures["password"] += 1
+    tally.pushed("africastalking", "ok", 0.1)
     traffic = Traffic()
     traffic.note("GET", "/", 200, seconds=0.1, asked=0, said=5)
     families = exposition.own(
-        scene().figures,
+        scene(routes=[RouteRow("africastalking")]).figures,
         traffic,
         tally,
         _idle_writer(),
