@@ -96,8 +96,10 @@ class Webhooks:
                 # A write that outlives this wait does no harm: the same call later is a repeat.
                 async with asyncio.timeout(_WRITE_SECONDS):
                     return self._counted(job, await self._store.write(job))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the call is not lost
+            except (SmsgateError, OSError) as error:
                 self._is_away(error)
+            except Exception as error:  # nobody foresaw it: kept, and set aside when it drains
+                logger.error("call kept", source=aggregator.name, exc_info=error)
         await self._spool.append(aggregator.name, without_secrets(call, secrets))
         return hearing.promised(heard)
 
