@@ -53,7 +53,9 @@ def run(engine: str, *, rounds: int, seconds: int) -> bool:
         for number in range(rounds):
             pairs.append((echo.round(seconds), smsgate.round(seconds)))
             print(_line(f"round {number + 1}", *pairs[-1]), flush=True)
-    speed = statistics.median(s.requests_per_second / e.requests_per_second for (e, _), (s, _) in pairs)
+    speed = statistics.median(
+        s.requests_per_second / e.requests_per_second for (e, _), (s, _) in pairs
+    )
     work = statistics.median(e / s for (_, e), (_, s) in pairs)
     errors = sum(s.errors for _, (s, _) in pairs)
     print(
