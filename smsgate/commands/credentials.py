@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from smsgate import clock
 from smsgate.aggregators.base import Secret
-from smsgate.aggregators.registry import installed
+from smsgate.aggregators.registry import AggregatorRegistry, installed
 from smsgate.clock import to_iso
 from smsgate.commands.session import open_store, who_runs_it
 from smsgate.credentials import (
@@ -26,6 +26,7 @@ from smsgate.errors import CommandError
 from smsgate.rotation import rotate
 from smsgate.sealing import Unusable
 from smsgate.settings import Settings
+from smsgate.store import documents
 from smsgate.store.database import Store
 from smsgate.vault import sealer_of
 
@@ -97,7 +98,8 @@ async def _run(settings: Settings, args: argparse.Namespace) -> int:
 async def _put(store: Store, settings: Settings, args: argparse.Namespace) -> int:
     if not args.key.isprintable() or not 0 < len(args.key) <= LONGEST_NAME:
         raise CommandError(f"a key has 1 to {LONGEST_NAME} printable characters")
-    names = spellings(args.key, installed())
+    aggregators = await _aggregators(store)
+    names = spellings(args.key, aggregators)
     stored = await store.write(
         PutCredential(
             names=names,
@@ -113,16 +115,24 @@ async def _put(store: Store, settings: Settings, args: argparse.Namespace) -> in
     print(f"stored {names[0]}")
     if stored.former_until is not None:
         print(f"the one before it stays valid until {to_iso(stored.former_until)}")
-    if names[0] not in expected(installed()):
+    if names[0] not in expected(aggregators):
         print(f"note: no installed aggregator uses {names[0]}; it is kept", file=sys.stderr)
     return 0
+
+
+async def _aggregators(store: Store) -> AggregatorRegistry:
+    """Those that are installed and those that the settings describe."""
+    async with store.read() as connection:
+        document = documents.parsed(await documents.newest(connection))
+    own = document.get("smsgate")
+    return installed().described(own if isinstance(own, dict) else {})
 
 
 async def _remove(store: Store, settings: Settings, args: argparse.Namespace) -> int:
     job = RemoveCredentials(
         by=who_runs_it(),
         at=clock.now(),
-        names=() if args.lost else spellings(args.key, installed()),
+        names=() if args.lost else spellings(args.key, await _aggregators(store)),
         unless_opened_by=sealer_of(settings) if args.lost else None,
     )
     gone = await store.write(job)
@@ -145,7 +155,7 @@ async def _list(store: Store, settings: Settings) -> int:
         if not one.opens:
             words.append("CANNOT BE OPENED: put the key file back, or remove it and store it again")
         lines[one.key] = "; ".join(words)
-    for key in expected(installed()) - set(lines):
+    for key in expected(await _aggregators(store)) - set(lines):
         lines[key] = "not stored"
     width = max(map(len, lines), default=0)
     for key in sorted(lines):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 from smsgate import clock
 from smsgate.aggregators.base import Aggregator, Push, Secret, Unready
@@ -37,7 +38,7 @@ async def check_credentials(
     for one in known:
         if not one.opens:
             yield Finding("fail", f"the credential {one.key} is damaged: store it again")
-    registry = installed()
+    registry = installed().described(programme.options().own)
     vault = Vault(store, sealer)
     for aggregator in registry.aggregators:
         async for finding in _broken_off(vault, aggregator):
@@ -71,12 +72,14 @@ async def _broken_off(vault: Vault, aggregator: Aggregator) -> AsyncIterator[Fin
 
 async def _service(vault: Vault, route: Route) -> AsyncIterator[Finding]:
     aggregator = route.aggregator
-    asked = aggregator.compose(_PROBE, await _outgoing(vault, aggregator), route.options)
+    incoming = await _incoming(vault, aggregator)
+    options = replace(route.options, incoming=incoming[0] if incoming else None)
+    asked = aggregator.compose(_PROBE, await _outgoing(vault, aggregator), options)
     if isinstance(asked, Unready):
         yield Finding("fail", f"nothing can be sent through {route.name}: {asked.reason}")
     else:
         yield Finding("ok", f"messages can be sent through {route.name}")
-    if aggregator.endpoints and not await _incoming(vault, aggregator):
+    if aggregator.endpoints and not incoming:
         prefix = aggregator.credential_prefixes[0] if aggregator.credential_prefixes else route.name
         yield Finding(
             "warn",

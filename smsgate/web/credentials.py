@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from smsgate.aggregators.base import Secret
-from smsgate.aggregators.registry import installed
+from smsgate.aggregators.registry import AggregatorRegistry, installed
 from smsgate.clock import to_iso
 from smsgate.credentials import (
     KEEP,
@@ -44,7 +44,7 @@ async def put(request: Request) -> Response:
         return JSONResponse(_OFFLINE, 403)
     secret = await _secret(request)
     _require_admin(who)
-    names = spellings(_key(request), installed())
+    names = spellings(_key(request), _aggregators(who))
     stored = await who.services.store.write(
         PutCredential(
             names=names,
@@ -66,10 +66,15 @@ async def list_(request: Request) -> Response:
     _require_admin(who)
     async with who.services.store.read() as connection:
         known = await listed(connection, who.services.vault.sealer, now=who.at)
-    missing = expected(installed()) - {one.key for one in known}
+    missing = expected(_aggregators(who)) - {one.key for one in known}
     shown = {one.key: _shown(one) for one in known}
     shown |= {key: {**_shown(Listed(key)), "has_secret": False} for key in missing}
     return JSONResponse({"data": [shown[key] for key in sorted(shown)]})
+
+
+def _aggregators(who: Caller) -> AggregatorRegistry:
+    """Those that are installed and those that the settings describe."""
+    return installed().described(who.programme.options().own)
 
 
 def _shown(one: Listed) -> dict[str, object]:
