@@ -24,6 +24,7 @@ Row = dict[str, Any]
 
 # Longer than a request may take (`smsgate.transport`), with time to write down how it ended.
 LEASE: Final = timedelta(seconds=90)
+_LEAST: Final = 0.001  # of a part; less is what arithmetic left over
 # A message of unknown outcome older than this is not sent again, whatever the rule.
 LOOK_BACK: Final = timedelta(days=7)
 
@@ -136,7 +137,7 @@ class Claim(Job[Claims]):
         if shut is not None:
             return Claims(again_at=shut)
         parts = self._parts(row)
-        if parts is not None and parts <= 0:
+        if parts is not None and parts < _LEAST:
             return Claims(again_at=self._refilled(parts))
         # The first one through a route that was shut says whether it goes again.
         room = self.room if row.paused_at is None else 1
@@ -144,7 +145,7 @@ class Claim(Job[Claims]):
         taken, parts = _within(found, parts)
         await self._take(connection, taken)
         await self._note(connection, row, parts, tried=bool(taken))
-        again = self._refilled(parts) if parts is not None and parts <= 0 else None
+        again = self._refilled(parts) if parts is not None and parts < _LEAST else None
         return Claims([self._claimed(row) for row in taken], again)
 
     def _parts(self, row: RouteRow) -> float | None:
@@ -159,7 +160,7 @@ class Claim(Job[Claims]):
 
     def _refilled(self, parts: float) -> datetime:
         # A text may have more parts than there are: then they are owed, and paid back first.
-        return self.at + timedelta(seconds=(0.001 - parts) / (self.route.rate or 1.0))
+        return self.at + timedelta(seconds=(_LEAST - parts) / (self.route.rate or 1.0))
 
     async def _found(self, connection: Connection, room: int) -> list[Row]:
         share = (self.turn + room) // AGED_SHARE - self.turn // AGED_SHARE
@@ -238,7 +239,7 @@ def _within(rows: Sequence[Row], parts: float | None) -> tuple[list[Row], float 
         return list(rows), None
     taken: list[Row] = []
     for row in rows:
-        if parts <= 0:
+        if parts < _LEAST:
             break
         taken.append(row)
         parts -= row["segments"]

@@ -140,7 +140,11 @@ class Dispatcher:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+            self._task = None
             self._store.writer.listeners.remove(self._committed)
+        if self._uncertain:
+            with contextlib.suppress(SmsgateError):  # the leases lapse: all of it is `unknown`
+                await self._give_back()
         tasks = list(self._busy.values())
         if tasks:
             await asyncio.wait(tasks, timeout=grace)
@@ -221,8 +225,7 @@ class Dispatcher:
     async def _claim(self, programme: Programme, route: Route) -> Claims:
         room = route.parallel - len(self._busy)
         if self._uncertain:
-            await self._store.write(GiveBack(self.worker, list(self._busy), self._clock()))
-            self._uncertain = False
+            await self._give_back()
         terms = Terms(programme.queue, programme.opted_out)
         try:
             claims = await self._store.write(
@@ -235,6 +238,11 @@ class Dispatcher:
         self._flowing = len(claims.messages) == room
         self._throttled_until = claims.again_at
         return claims
+
+    async def _give_back(self) -> None:
+        """What was claimed without our hearing of it was certainly not sent."""
+        await self._store.write(GiveBack(self.worker, list(self._busy), self._clock()))
+        self._uncertain = False
 
     async def _look(self, route: Route, now: datetime) -> Found:
         """Look on the cheapest way: reading is nobody's business on PostgreSQL."""

@@ -11,12 +11,13 @@ from typing import Any
 
 from smsgate.addresses import networks
 from smsgate.aggregators.africastalking import AfricasTalking
-from smsgate.aggregators.base import Aggregator, Secret
+from smsgate.aggregators.base import Aggregator, Options, Secret
 from smsgate.aggregators.registry import AggregatorRegistry
 from smsgate.dispatch import Dispatcher
 from smsgate.document import Mode
 from smsgate.message import OutboundMessage
 from smsgate.programme import Programmes, PutSettings
+from smsgate.routing import Route
 from smsgate.store import outbox, pushing, routes
 from smsgate.store.database import Store
 from smsgate.store.routes import RouteRow
@@ -36,9 +37,14 @@ class Clock:
 
     def __init__(self) -> None:
         self.ahead = timedelta()
+        self.stopped: datetime | None = None
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return (self.stopped or datetime.now(UTC)) + self.ahead
+
+    def stop(self) -> None:
+        """Stand still but for what it is moved."""
+        self.stopped = datetime.now(UTC)
 
     def move(self, **by: float) -> None:
         self.ahead += timedelta(**by)
@@ -202,3 +208,8 @@ async def pushing_to(
         yield Pushing(store, dispatcher, clock, keys, tally)
     finally:
         await dispatcher.stop(grace=5)
+
+
+def a_route(**stated: Any) -> Route:
+    """The route of these tests."""
+    return Route(name=ROUTE, aggregator=AfricasTalking(), options=Options(), **stated)
