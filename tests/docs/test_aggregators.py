@@ -14,11 +14,12 @@ import pytest
 
 from smsgate.aggregators import africastalking, rapidpro
 from smsgate.fakes.africastalking import STATUS_OF
-from tests.docs.reading import Block, blocks, page, rows, section
+from tests.docs.reading import Block, blocks, codes, page, rows, section
 from tests.docs.terminal import Process, Terminal, process
 
 PAGE = page("aggregators.md")
 SMSGATE_URL = "http://127.0.0.1:5988"
+SAMPLE = "+254711000001"
 
 
 def part(heading: str) -> list[Block]:
@@ -72,6 +73,7 @@ def in_the_end(terminal: Terminal, steps: list[Block], place: int, after: tuple[
     return said == shown
 
 
+@pytest.mark.slow
 def test_a_text_and_its_reply_through_africas_talking(tmp_path: Path) -> None:
     steps = part("Africa's Talking on your own machine")
     port = free_port()
@@ -105,6 +107,46 @@ def test_a_text_and_its_reply_through_africas_talking(tmp_path: Path) -> None:
         assert len(steps) == 11
 
 
+@pytest.mark.slow
+def test_things_to_try(tmp_path: Path) -> None:
+    heading = "Africa's Talking on your own machine"
+    steps = part(heading)
+    tried = set(codes(section(PAGE, heading).rpartition("Things to try from here")[2]))
+    port = free_port()
+    with served(tmp_path) as (_, terminal):
+        terminal.instead["http://127.0.0.1:5989"] = f"http://127.0.0.1:{port}"
+        terminal.paste(steps[1].text + steps[3].text)
+
+        def comes_to(number: str, state: str) -> None:
+            assert f"--from {number}" in tried or number == "+254711000001"
+            assert SAMPLE in steps[6].text
+            terminal.paste(steps[6].text.replace(SAMPLE, number))
+            command = steps[9].text.replace(SAMPLE[1:], number[1:])
+            while not (said := terminal.paste(command)).startswith(state):
+                assert said.startswith(("pending", "sent")), said
+
+        with stand_in(steps[5], tmp_path, port, terminal):
+            comes_to("+254711000403", "failed")
+            once = steps[6].text.partition(" \\\n")[0]
+            assert "--opt-out +254711000001" in tried
+            terminal.paste(f"{once} --opt-out +254711000001")
+            comes_to("+254711000001", "denied")
+            comes_to("+254711000405", "pending")
+            assert {"smsgate route list", "smsgate route resume africastalking"} <= tried
+            while "InsufficientBalance" not in terminal.paste(".venv/bin/smsgate route list"):
+                pass
+            terminal.paste(".venv/bin/smsgate route resume africastalking")
+        terminal.paste(".venv/bin/smsgate message cancel --state pending --yes")
+        losing = Block("sh", steps[5].text.replace("\n", " --drop-rate 1\n"))
+        with stand_in(losing, tmp_path, port, terminal):
+            terminal.paste(".venv/bin/smsgate route resume africastalking")
+            terminal.paste(steps[6].text.replace(SAMPLE, "+254711000002"))
+            command = steps[9].text.replace(SAMPLE[1:], "254711000002")
+            while not terminal.paste(command).startswith("unknown"):
+                pass
+
+
+@pytest.mark.slow
 def test_a_text_and_its_reply_through_rapidpro(tmp_path: Path) -> None:
     steps = part("RapidPro on your own machine")
     port = free_port()
@@ -121,6 +163,7 @@ def test_a_text_and_its_reply_through_rapidpro(tmp_path: Path) -> None:
         assert len(steps) == 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heading", ["Africa's Talking", "RapidPro"])
 def test_a_real_account_as_the_page_has_it(heading: str, tmp_path: Path) -> None:
     first = next(block for block in blocks(PAGE) if block.language == "bash")

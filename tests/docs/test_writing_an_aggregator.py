@@ -61,6 +61,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_it_keeps_the_contract(folder: Path) -> None:
     done = subprocess.run(
         [
@@ -78,6 +79,7 @@ def test_it_keeps_the_contract(folder: Path) -> None:
     assert " passed" in done.stdout
 
 
+@pytest.mark.slow
 async def test_a_text_its_reply_and_the_report(folder: Path, tmp_path: Path) -> None:
     (setting_up,) = (b for b in blocks(section(PAGE, "Using it")) if b.language == "bash")
     async with serving(Plain()) as url:
