@@ -1,7 +1,7 @@
-"""What must hold of every aggregator that is installed, whoever wrote it.
+"""What must hold of every aggregator that is installed or described, whoever wrote it.
 
 One that is new is in here by being registered; if it takes delivery reports it adds to `REPORTS_OF`
-how it writes one.
+how it writes one. The services of `docs/generic/` stand for all that can be described.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smsgate import log
+from smsgate.aggregators import rapidpro_channel
 from smsgate.aggregators.base import (
     REPORTS,
     Acknowledgement,
@@ -36,12 +38,20 @@ from smsgate.aggregators.base import (
     Taken,
     Unready,
 )
+from smsgate.aggregators.http import family
 from smsgate.aggregators.registry import AggregatorRegistry, installed
 from smsgate.message import State
 from tests.make import NOON
 from tests.running import Running, quiet
 
-ALL = installed().aggregators
+GENERIC = Path(__file__).parents[2] / "docs" / "generic"
+DESCRIBED = {
+    name: description
+    for file in sorted(GENERIC.glob("*.json"))
+    for name, description in json.loads(file.read_text("utf-8"))["smsgate"]["http"].items()
+}
+SERVED = (*installed().aggregators, *family.members({"http": DESCRIBED}))
+ALL = (*SERVED, rapidpro_channel.aggregator)  # which is not served yet
 BY_NAME = {one.name: one for one in ALL}
 ENDPOINTS = [(one, endpoint) for one in ALL for endpoint in one.endpoints]
 each = pytest.mark.parametrize("aggregator", ALL, ids=lambda one: one.name)
@@ -53,8 +63,14 @@ FORM = "application/x-www-form-urlencoded"
 CANARY = "canary-secret-91c4"
 SECRETS = (Secret(CANARY), Secret("canary-former-33b0"))
 # How each writes a report of a word.
-REPORTS_OF = {
+REPORTS_OF: dict[str, Callable[[str], tuple[str, bytes]]] = {
     "africastalking": lambda word: (FORM, urlencode({"id": "ATXid_1", "status": word}).encode()),
+    "kannel": lambda word: (FORM, urlencode({"id": "m1", "status": word}).encode()),
+    "jasmin": lambda word: (FORM, urlencode({"id": "1", "message_status": word}).encode()),
+    "national-sms": lambda word: (
+        "application/json",
+        json.dumps({"reports": [{"id": 1, "status": {"code": word}}]}).encode(),
+    ),
     "twilio": lambda word: (
         FORM,
         urlencode({"MessageSid": "SM" + "0a" * 16, "MessageStatus": word}).encode(),
@@ -267,9 +283,10 @@ def test_no_secret_and_no_text_in_any_repr(aggregator: Aggregator) -> None:
 
 def test_names_lead_to_one_aggregator() -> None:
     AggregatorRegistry(ALL)  # raises where two share a name
-    for one in ALL:
+    for one in installed().aggregators:
         assert installed().named(one.name) is one
         assert all(installed().named(alias) is one for alias in one.aliases)
+    for one in ALL:
         assert one.credential_prefixes
 
 
@@ -277,7 +294,9 @@ def test_names_lead_to_one_aggregator() -> None:
 
 
 async def keyed(server: Running) -> None:
-    for one in ALL:
+    described = await server.call("PUT", "/api/v1/settings", json={"smsgate": {"http": DESCRIBED}})
+    assert described.status_code == 200, described.text
+    for one in SERVED:
         response = await server.call(
             "PUT",
             f"/api/v1/credentials/{one.credential_prefixes[0]}:incoming",
@@ -295,7 +314,7 @@ async def test_hostile_calls_are_never_500_and_leak_nothing(
     monkeypatch.setattr(sys, "stderr", stream)
     log.configure("DEBUG", "json")
     pages = []
-    for one, endpoint in ENDPOINTS:
+    for one, endpoint in [each for each in ENDPOINTS if each[0] in SERVED]:
         for kind in KINDS[1:3]:
             for body in [*HOSTILE, b"id=1&text=canary-text&from=15550100042&status=x"]:
                 for query, token in ((CANARY, CANARY), (CANARY + "x", "x" + CANARY)):
