@@ -31,7 +31,7 @@ def row_of(message: OutboundMessage, *, most_parts: int = segments.MOST_PARTS) -
         "recipient": storable(message.recipient),
         "text": text,
         "original_text": None if text == whole else whole,
-        "kind": message.kind,
+        "kind": str(message.kind),
         "state": message.state.value,
         "details": json.dumps(message.details) if message.details else None,
         "rank": -message.priority,

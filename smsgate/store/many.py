@@ -35,7 +35,7 @@ async def run_many(connection: Connection, statement: Insert | Update, rows: Seq
     if connection.dialect.name != "sqlite":
         await connection.execute(statement, list(rows))
         return
-    keys = tuple(rows[0]) if isinstance(statement, Insert) else ()
+    keys = _filled(rows) if isinstance(statement, Insert) else ()
     sql, take = _compiled(statement, keys)
     values = [take(row) for row in rows]
     if isinstance(connection, Direct):
@@ -44,7 +44,15 @@ async def run_many(connection: Connection, statement: Insert | Update, rows: Seq
         await connection.exec_driver_sql(sql, [tuple(one) for one in values])
 
 
-@functools.lru_cache(maxsize=64)
+def _filled(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The columns that any of `rows` fills: to bind a NULL costs the driver more than a text."""
+    first = rows[0]
+    return tuple(
+        [key for key in first if first[key] is not None or any(r[key] is not None for r in rows)]
+    )
+
+
+@functools.lru_cache(maxsize=256)
 def _compiled(statement: Insert | Update, keys: tuple[str, ...]) -> tuple[str, _Take]:
     compiled = statement.compile(dialect=_DIALECT, column_keys=list(keys) if keys else None)
     names = compiled.positiontup or []
@@ -78,8 +86,11 @@ def _into(kind: TypeEngine[Any]) -> _Process | None:
     """What makes a value of `kind` one that the driver takes; None where it is one."""
     if isinstance(kind, UtcTime):
         return epoch_ms
-    if isinstance(kind, LargeBinary | Boolean):  # bytes and truths are taken as they are
-        return None
+    # What the driver knows for what it is; of bytes and truths it asks around how to take them.
+    if isinstance(kind, LargeBinary):
+        return bytearray
+    if isinstance(kind, Boolean):
+        return int
     return kind.dialect_impl(_DIALECT).bind_processor(_DIALECT)
 
 

@@ -181,14 +181,13 @@ _PLACE = (
     .over(partition_by=outbound.c.lease_owner, order_by=(outbound.c.leased_until, outbound.c.id))
     .label("place")
 )
-_RANKED = (
-    select(*_OFFERED, _PLACE)
-    .where(_HELD, outbound.c.lease_owner.in_(_ACCOUNTS), outbound.c.expires_at > _NOW)
-    .subquery("ranked")
-)
+_HELD_BY_ACCOUNTS = (_HELD, outbound.c.lease_owner.in_(_ACCOUNTS), outbound.c.expires_at > _NOW)
+_RANKED = select(*_OFFERED, _PLACE).where(*_HELD_BY_ACCOUNTS).subquery("ranked")
 # What each of the accounts was offered and has not acknowledged. Unsorted: sorting them here would
 # cost a pass that the few rows found do not.
 HELD = select(_RANKED).where(_RANKED.c.place <= _LIMIT)
+FEW_HELD = select(*_OFFERED).where(*_HELD_BY_ACCOUNTS).limit(_LIMIT)
+_FEW = 200
 
 
 async def waiting(
@@ -217,8 +216,17 @@ async def held(
     connection: Connection, accounts: Collection[str], now: datetime, limit: int
 ) -> list[Row]:
     """The rows of `HELD`, at most `limit` for each of `accounts`, longest held first."""
-    rows = await _offers(connection, HELD, accounts, now, limit)
-    return sorted(rows, key=lambda row: (row["lease_owner"], row["place"]))
+    # Mostly there are few. Only who holds many makes it necessary to count them out.
+    rows = await _offers(connection, FEW_HELD, accounts, now, _FEW)
+    if len(rows) == _FEW:
+        rows = await _offers(connection, HELD, accounts, now, limit)
+    rows.sort(key=lambda row: (row["lease_owner"], row["leased_until"], row["id"]))
+    if len(rows) <= limit:
+        return rows
+    held: dict[str, list[Row]] = {}
+    for row in rows:
+        held.setdefault(row["lease_owner"], []).append(row)
+    return [row for mine in held.values() for row in mine[:limit]]
 
 
 async def any_to_hand_over(connection: Connection, account: str, now: datetime) -> bool:
