@@ -76,8 +76,8 @@ class Writer:
         self._transactor = transactor
         self.transactions = 0  # committed; grows with whatever this process changes
         self._max_waiting = max_waiting
-        self._patience = patience
         self._waiting: deque[tuple[Job[Any], asyncio.Future[Any]]] = deque()
+        self._callers = _Patience(patience)
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -102,6 +102,7 @@ class Writer:
         if self._task is not None:
             await self._task
             self._task = None
+        self._callers.stop()
 
     async def submit(self, job: Job[T]) -> T:
         """Have `job` written and return its result once that is on disk.
@@ -125,11 +126,8 @@ class Writer:
         self._waiting.append((job, future))
         self._wake.set()
         # The job is the writer's from here on: cancelling the future ends only the waiting.
-        timer = loop.call_later(self._patience, _lose_patience, future)
-        try:
-            return await future
-        finally:
-            timer.cancel()
+        self._callers.wait(future, loop)
+        return await future
 
     async def _work(self) -> None:
         while True:
@@ -217,5 +215,36 @@ def _fail(future: asyncio.Future[Any], error: Exception) -> None:
         future.set_exception(error)
 
 
-def _lose_patience(future: asyncio.Future[Any]) -> None:
-    _fail(future, StoreBusy("the database did not answer in time", retry_after=30))
+class _Patience:
+    """Ends waiting that takes too long. One timer for all: each costs as much as a row written."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def wait(self, future: asyncio.Future[Any], loop: asyncio.AbstractEventLoop) -> None:
+        """Fail `future` if it is not done in time."""
+        waiting = self._waiting
+        while waiting and waiting[0][1].done():
+            waiting.popleft()
+        waiting.append((loop.time() + self._seconds, future))
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        now = loop.time()
+        while self._waiting:
+            end, future = self._waiting[0]
+            if end > now and not future.done():
+                self._timer = loop.call_at(end, self._look, loop)
+                return
+            self._waiting.popleft()
+            _fail(future, StoreBusy("the database did not answer in time", retry_after=30))
+
+    def stop(self) -> None:
+        """Let go of the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Awaitable, Generator
 from typing import Any, Final
 
 from starlette.requests import Request
+from starlette.types import Message
 
 from smsgate import jsontext
 from smsgate.web.headers import header
@@ -67,23 +69,57 @@ async def read(request: Request, limit: int) -> bytes:
 
 async def _collect(request: Request, limit: int, inflater: Any) -> tuple[bytes, int]:
     parts = bytearray()
+    asked = _Asked(request.receive())
+    message = asked.message
+    # Mostly the whole body has arrived with the headers, and no deadline need be kept.
+    if message is not None and not message.get("more_body", False):
+        received = _take(message, parts, inflater, limit)
+        return bytes(parts), received
     received = 0
     try:
         async with asyncio.timeout(_DEADLINE_SECONDS):
-            more = True
-            while more:
+            message = await asked
+            received += _take(message, parts, inflater, limit)
+            while message.get("more_body", False):
                 message = await request.receive()
-                if message["type"] == "http.disconnect":
-                    raise Problem(400, "The request body ended early")
-                chunk = message.get("body", b"")
-                received += len(chunk)
-                _append(parts, chunk, inflater, limit)
-                more = message.get("more_body", False)
+                received += _take(message, parts, inflater, limit)
     except TimeoutError:
         raise Problem(
             503, "The request body took too long", headers={"Retry-After": "30"}
         ) from None
     return bytes(parts), received
+
+
+class _Asked:
+    """What was asked of the server: in `message` if it was there, else to be awaited."""
+
+    def __init__(self, receiving: Awaitable[Message]) -> None:
+        self._steps: Generator[Any, Any, Message] = receiving.__await__()
+        self._waits_for: Any = None
+        self.message: Message | None = None
+        try:
+            self._waits_for = next(self._steps)
+        except StopIteration as end:
+            self.message = end.value
+
+    def __await__(self) -> Generator[Any, Any, Message]:
+        if self.message is not None:
+            return self.message
+        try:
+            yield self._waits_for
+        except BaseException:  # the deadline, or the caller gave up
+            self._steps.close()
+            raise
+        self.message = yield from self._steps
+        return self.message
+
+
+def _take(message: Message, parts: bytearray, inflater: Any, limit: int) -> int:
+    if message["type"] == "http.disconnect":
+        raise Problem(400, "The request body ended early")
+    chunk = message.get("body", b"")
+    _append(parts, chunk, inflater, limit)
+    return len(chunk)
 
 
 def _append(parts: bytearray, chunk: bytes, inflater: Any, limit: int) -> None:
