@@ -100,9 +100,5 @@ def redirect(to: str) -> Answer:
 def throttled(seconds: int, *, header: bool = True) -> Answer:
     """A 429; with `Retry-After` unless `header` is False."""
     detail = f"Request was throttled. Expected available in {seconds} seconds."
-    answer = Answer.json({"detail": detail}, 429)
-    return (
-        Answer(429, answer.body, {**answer.headers, "Retry-After": str(seconds)})
-        if (header)
-        else answer
-    )
+    named = {"Retry_After": str(seconds)} if header else {}
+    return Answer.json({"detail": detail}, 429, **named)
