@@ -46,6 +46,7 @@ def own(
     machine: Machine,
     *,
     outgoing: str = PHONES,
+    spooled: int = 0,
 ) -> Iterator[Metric]:
     """What smsgate tells of itself; those of the database are missing where it cannot be asked."""
     yield _labelled(
@@ -57,17 +58,13 @@ def own(
     yield from _requests(traffic)
     yield from _counted(tally, writer)
     yield from _around(machine)
+    yield GaugeMetricFamily(
+        "smsgate_spool_items", "Webhook calls kept until the database is back.", value=spooled
+    )
     if figures is not None:
         yield from _stored(figures, outgoing)
         yield from _phones(figures)
     yield from _process("")
-
-
-def spooled(depth: int) -> Metric:
-    """What waits for the database to come back."""
-    return GaugeMetricFamily(
-        "smsgate_spool_items", "Webhook calls kept until the database is back.", value=depth
-    )
 
 
 def express(traffic: Traffic) -> Iterator[Metric]:

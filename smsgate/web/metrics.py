@@ -29,18 +29,15 @@ async def metrics(request: Request) -> Response:
     except Exception as error:  # what the process counted itself is told all the same
         logger.error("metrics are incomplete", exc_info=error)
         figures, goes_by = None, PHONES
-    families = list(
-        exposition.own(
-            figures,
-            services.traffic,
-            services.tally,
-            services.store.writer,
-            machine(services),
-            outgoing=goes_by,
-        )
+    families = exposition.own(
+        figures,
+        services.traffic,
+        services.tally,
+        services.store.writer,
+        machine(services),
+        outgoing=goes_by,
+        spooled=services.spool.depth if services.spool is not None else 0,
     )
-    if services.spool is not None:
-        families.append(exposition.spooled(services.spool.depth))
     return _text(exposition.Families(families))
 
 
