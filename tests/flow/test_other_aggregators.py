@@ -32,8 +32,8 @@ class Reporting(Protocol):
 
 async def _set_up(server: Running, url: str, document: dict[str, Any], *keys: str) -> None:
     own = document.setdefault("smsgate", {})
-    name = document["sms"]["outgoing_service"].removesuffix("-sms")
-    name = "national-sms" if name == "national" else name
+    service = document["sms"]["outgoing_service"]
+    name = {"nepal-doit-sms": "nepal-doit"}.get(service, service)  # a route's is never the alias
     own["routes"] = {name: {"url": url, "allow": ["127.0.0.0/8"]}}
     own["public_url"] = server.url
     put = await server.call("PUT", "/api/v1/settings", json=document)
