@@ -72,6 +72,13 @@ inbound = Table(
         postgresql_where=text("id_conflict"),
         sqlite_where=text("id_conflict"),
     ),
+    # Retention: what arrived byte for byte, which few rows have.
+    Index(
+        "ix_inbound_messages_raw",
+        "received_at",
+        postgresql_where=text("raw IS NOT NULL"),
+        sqlite_where=text("raw IS NOT NULL"),
+    ),
 )
 
 records = Table(
@@ -89,6 +96,9 @@ records = Table(
 
 _POLLED = (
     "gateway_ref IS NOT NULL AND state IN ('received-by-gateway', 'forwarded-by-gateway', 'sent')"
+)
+_LEGIBLE = (
+    "recipient IS NOT NULL AND state NOT IN ('scheduled', 'pending', 'forwarded-to-gateway')"
 )
 
 outbound = Table(
@@ -223,6 +233,13 @@ outbound = Table(
         postgresql_where=text("state = 'unknown'"),
         sqlite_where=text("state = 'unknown'"),
     ),
+    # Retention: what came to an end and still says what it was.
+    Index(
+        "ix_outbound_messages_legible",
+        "changed_at",
+        postgresql_where=text(_LEGIBLE),
+        sqlite_where=text(_LEGIBLE),
+    ),
 )
 
 # Each time a message was handed to an aggregator. Written before the first byte leaves, so that an
@@ -348,6 +365,13 @@ quarantine = Table(
         postgresql_where=text("status = 'waiting'"),
         sqlite_where=text("status = 'waiting'"),
     ),
+    # Retention: what was decided about and is still there.
+    Index(
+        "ix_quarantine_decided",
+        "resolved_at",
+        postgresql_where=text("resolved_at IS NOT NULL AND length(raw) > 0"),
+        sqlite_where=text("resolved_at IS NOT NULL AND length(raw) > 0"),
+    ),
 )
 
 settings_versions = Table(
@@ -393,6 +417,16 @@ audit = Table(
     Column("details", Text),
 )
 
+# When something that is done now and then was last done (`smsgate.store.milestones`). `details` is
+# a JSON object.
+milestones = Table(
+    "milestones",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("details", Text),
+)
+
 # Counts up with every change of what processes hold in memory (`settings`, `users`): a reader
 # compares it instead of reading the whole.
 revisions = Table(
@@ -411,6 +445,15 @@ idempotency_keys = Table(
     Column("status", Integer, nullable=False),
     Column("answer", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
+    # Whether retention took the numbers and texts out of the answer.
+    Column("blanked", Boolean, nullable=False, server_default=text("false")),
+    # Retention.
+    Index(
+        "ix_idempotency_keys_legible",
+        "created_at",
+        postgresql_where=text("NOT blanked"),
+        sqlite_where=text("NOT blanked"),
+    ),
 )
 
 # Who asked for no more messages, and who took that back. `version` is the change counter's value
