@@ -26,6 +26,7 @@ class Post:
     url: str = field(repr=False)
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    method: str = "POST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Callbacks:
         try:
             async with asyncio.timeout(_PATIENCE):
                 response = await self._pool.request(
-                    "POST", post.url, headers=_headers(post), content=post.body
+                    post.method, post.url, headers=_headers(post), content=post.body
                 )
             heard = Heard(response.status, response.content.decode("utf-8", "replace"))
         except _FAILURES:

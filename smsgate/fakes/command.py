@@ -11,14 +11,33 @@ import sys
 from urllib.parse import quote, urlsplit
 
 from smsgate.errors import CommandError
-from smsgate.fakes import africastalking, rapidpro
+from smsgate.fakes import africastalking, courier, jasmin, kannel, rapidpro, twilio
 from smsgate.fakes.africastalking import AfricasTalking
 from smsgate.fakes.callbacks import Callbacks, Heard, Post
+from smsgate.fakes.courier import Courier
+from smsgate.fakes.jasmin import Jasmin
+from smsgate.fakes.kannel import Kannel
+from smsgate.fakes.nepal_doit import NepalDoit
 from smsgate.fakes.rapidpro import RapidPro
 from smsgate.fakes.serving import serving
 from smsgate.fakes.trial import Mischief, Watch, greeting
+from smsgate.fakes.twilio import Twilio
 
-_PORTS = {"africastalking": 5989, "rapidpro": 5990}
+_PORTS = {
+    "africastalking": 5989,
+    "rapidpro": 5990,
+    "twilio": 5991,
+    "nepal-doit": 5992,
+    "kannel": 5993,
+    "jasmin": 5994,
+    "courier": 5995,
+}
+_REPORTING: dict[str, type[Twilio | Kannel | Jasmin]] = {
+    "twilio": Twilio,
+    "kannel": Kannel,
+    "jasmin": Jasmin,
+}
+AnyFake = AfricasTalking | RapidPro | Twilio | NepalDoit | Kannel | Jasmin | Courier
 _KEY_ENV = "INCOMING_KEY"
 _MOST_SECONDS = 3600
 
@@ -28,6 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="AGGREGATOR")
     _africastalking(kinds.add_parser("africastalking", help="Africa's Talking, with its callbacks"))
     _rapidpro(kinds.add_parser("rapidpro", help="RapidPro or TextIt, with the webhook of a flow"))
+    for kind, words in (
+        ("twilio", "Twilio, with its signed callbacks"),
+        ("kannel", "Kannel's sendsms, with its delivery reports"),
+        ("jasmin", "Jasmin's HTTP API, with its callbacks"),
+    ):
+        _calling(kinds.add_parser(kind, help=words), kind)
+        _no_walks(kinds.choices[kind])
+    _nepal_doit(kinds.add_parser("nepal-doit", help="the SMS service of Nepal's DoIT"))
+    _courier(kinds.add_parser("courier", help="RapidPro's courier, with smsgate as its channel"))
 
 
 def _shared(parser: argparse.ArgumentParser, kind: str) -> None:
@@ -49,22 +77,7 @@ def _shared(parser: argparse.ArgumentParser, kind: str) -> None:
         metavar="PORT",
         help=f"port to listen on ({port})",
     )
-    add("--callback", type=_address, metavar="URL", help="where smsgate is: http://127.0.0.1:5988")
-    add(
-        "--incoming-key-env",
-        default=_KEY_ENV,
-        metavar="V",
-        help="variable with the incoming key that smsgate wants (default: %(default)s)",
-    )
-    add("--key", default="fake-key", help="the key it wants from smsgate (default: %(default)s)")
     add("--latency", type=_milliseconds, default=0.0, metavar="MS", help="before each answer")
-    add(
-        "--fail-rate",
-        type=_share,
-        default=0.0,
-        metavar="F",
-        help="share of messages that are taken and fail later, 0 to 1",
-    )
     add(
         "--drop-rate",
         type=_share,
@@ -82,13 +95,67 @@ def _shared(parser: argparse.ArgumentParser, kind: str) -> None:
     add("--seed", type=int, metavar="N", help="the same chance each time")
     add("--show", action="store_true", help="show recipients and texts, not only counts")
     add("--quiet", action="store_true", help="no line for each call and callback")
-    add("--send", metavar="TEXT", help="post one incoming message to --callback, and end")
-    add("--from", dest="sender", metavar="NUMBER", help="who sends it (+254711000001)")
     parser.set_defaults(run=lambda _settings, args: run(args), kind=kind)
 
 
+def _keyed(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--key", default="fake-key", help="the key it wants from smsgate (default: %(default)s)"
+    )
+
+
+def _called_back(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--callback", type=_address, metavar="URL", help="where smsgate is: http://127.0.0.1:5988")
+    add(
+        "--incoming-key-env",
+        default=_KEY_ENV,
+        metavar="V",
+        help="variable with the incoming key that smsgate wants (default: %(default)s)",
+    )
+    add("--send", metavar="TEXT", help="post one message to --callback, and end")
+
+
+def _calling(parser: argparse.ArgumentParser, kind: str) -> None:
+    _shared(parser, kind)
+    _keyed(parser)
+    _called_back(parser)
+    parser.add_argument(
+        "--fail-rate",
+        type=_share,
+        default=0.0,
+        metavar="F",
+        help="share of messages that are taken and fail later, 0 to 1",
+    )
+    parser.add_argument(
+        "--from", dest="sender", metavar="NUMBER", help="who sends it (+254711000001)"
+    )
+
+
+def _no_walks(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(duplicate_rate=0.0, shuffle=1, opt_out=None)
+
+
+def _nepal_doit(parser: argparse.ArgumentParser) -> None:
+    _shared(parser, "nepal-doit")
+    _keyed(parser)
+    _no_walks(parser)
+    parser.set_defaults(callback=None, send=None)
+
+
+def _courier(parser: argparse.ArgumentParser) -> None:
+    _shared(parser, "courier")
+    _called_back(parser)
+    parser.add_argument("--to", metavar="NUMBER", help="whom --send is to (+254711000001)")
+    parser.add_argument(
+        "--id", dest="reference", metavar="ID", default="1", help="courier's id for it (1)"
+    )
+    _no_walks(parser)
+    parser.set_defaults(key="")
+
+
 def _africastalking(parser: argparse.ArgumentParser) -> None:
-    _shared(parser, "africastalking")
+    _calling(parser, "africastalking")
     add = parser.add_argument
     add(
         "--code",
@@ -116,11 +183,11 @@ def _africastalking(parser: argparse.ArgumentParser) -> None:
 
 
 def _rapidpro(parser: argparse.ArgumentParser) -> None:
-    _shared(parser, "rapidpro")
+    _calling(parser, "rapidpro")
     parser.add_argument(
         "--api", choices=("v9", "v26"), default="v26", help="whose answers (default: %(default)s)"
     )
-    parser.set_defaults(duplicate_rate=0.0, shuffle=1, opt_out=None)
+    _no_walks(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -152,7 +219,17 @@ async def _post_once(args: argparse.Namespace) -> int:
 
 def _one_post(args: argparse.Namespace) -> Post:
     key = os.environ[args.incoming_key_env]
+    if args.kind == "courier":
+        to = args.to or "+254711000001"
+        url = f"{args.callback}/api/v1/sms/rapidpro-channel/outgoing-messages"
+        return courier.order(args.reference, to, args.send, url=url, authorization=f"Token {key}")
     sender = args.sender or "+254711000001"
+    if args.kind in _REPORTING:
+        url = f"{args.callback}/api/v1/sms/{args.kind}/incoming-messages"
+        if args.kind == "twilio":
+            return twilio.incoming(sender, args.send, url=url, token=key)
+        text_in = kannel.incoming if args.kind == "kannel" else jasmin.incoming
+        return text_in(sender, args.send, url=url, key=key)
     if args.kind == "rapidpro":
         url = f"{args.callback}/api/v2/sms/rapidpro/incoming-messages"
         return rapidpro.incoming(sender, args.send, url=url, key=key)
@@ -196,7 +273,15 @@ async def _serve(args: argparse.Namespace) -> int:
     return 0
 
 
-def _service(args: argparse.Namespace, rng: random.Random) -> AfricasTalking | RapidPro:
+def _service(args: argparse.Namespace, rng: random.Random) -> AnyFake:
+    if args.kind == "courier":
+        return Courier(latency=args.latency, keep=0)
+    if args.kind == "nepal-doit":
+        return NepalDoit(key=args.key, latency=args.latency, keep=0)
+    if args.kind in _REPORTING:
+        return _REPORTING[args.kind](
+            key=args.key, fail_rate=args.fail_rate, rng=rng, latency=args.latency, keep=0
+        )
     if args.kind == "rapidpro":
         return RapidPro(
             key=args.key,

@@ -6,14 +6,18 @@ import ipaddress
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import Final, TextIO
 from urllib.parse import urlsplit
 
+from smsgate.fakes import courier, jasmin, kannel, nepal_doit, twilio
 from smsgate.fakes.callbacks import Heard, Post
 from smsgate.fakes.faults import Fault, server_error
 from smsgate.fakes.service import Entry, Request, Service
+
+_DESCRIBED: Final = "Put its description first: docs/generic/, one file a service."
+_WHERE: Final = "It reports where each message says: set smsgate.public_url for that."
 
 
 class Watch:
@@ -114,28 +118,83 @@ class Mischief:
         return server_error() if chance < self.drop + self.error else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Entered:
+    """What is entered at smsgate for one kind: `path` is where messages go."""
+
+    name: str
+    credential: str
+    sms: dict[str, object] = field(default_factory=dict)
+    own: dict[str, object] = field(default_factory=dict)
+    path: str = ""
+    more: tuple[str, ...] = ()
+
+
+_ENTERED: Final[Mapping[str, _Entered]] = {
+    "africastalking": _Entered(
+        "Africa's Talking",
+        "africastalking.com:outgoing",
+        {"africas_talking": {"username": "sandbox"}},
+        more=("A number that ends in 000 and a status code gets that code: +254711000405.",),
+    ),
+    "rapidpro": _Entered(
+        "RapidPro",
+        "rapidpro:outgoing",
+        more=("A message goes one step further each time smsgate asks for it.",),
+    ),
+    "twilio": _Entered(
+        "Twilio",
+        "twilio:outgoing",
+        own={"twilio": {"account_sid": twilio.ACCOUNT, "from": "+14155550100"}},
+        more=("A number that ends in 20003, 20429, 21211, 21606 or 21610 gets that error.", _WHERE),
+    ),
+    "nepal-doit": _Entered(
+        "Nepal's DoIT",
+        "nepal_doit_sms:outgoing",
+        path=nepal_doit.SEND,
+        more=("A number that ends in 000401 or 000422 gets that status.",),
+    ),
+    "kannel": _Entered("Kannel", "kannel:outgoing", path=kannel.SENDSMS, more=(_DESCRIBED, _WHERE)),
+    "jasmin": _Entered("Jasmin", "jasmin:outgoing", path=jasmin.SEND, more=(_DESCRIBED, _WHERE)),
+}
+
+
 def greeting(kind: str, url: str, key: str, *, reports: bool) -> str:
     """What is printed once the port is open: what to enter at smsgate."""
+    if kind == "courier":
+        return _of_courier(url)
+    entered = _ENTERED[kind]
+    sms, route = dict(entered.sms), {"url": url + entered.path, "allow": [_network(url)]}
     if kind == "rapidpro":
-        name, credential = "RapidPro", "rapidpro:outgoing"
-        sms: dict[str, object] = {"rapidpro": {"url": url}}
-        route: dict[str, object] = {}
-        more = ["A message goes one step further each time smsgate asks for it."]
-    else:
-        name, credential = "Africa's Talking", "africastalking.com:outgoing"
-        sms = {"africas_talking": {"username": "sandbox"}}
-        route = {"url": url}
-        more = ["A number that ends in 000 and a status code gets that code: +254711000405."]
-        if not reports:
-            more.append("Without --callback it posts no delivery reports.")
-    route["allow"] = [_network(url)]
+        sms["rapidpro"] = {"url": route.pop("url")}
     document = {
         "sms": {"outgoing_service": kind, **sms},
-        "smsgate": {"routes": {kind: route}},
+        "smsgate": {**entered.own, "routes": {kind: route}},
     }
+    more = list(entered.more)
+    if kind == "africastalking" and not reports:
+        more.append("Without --callback it posts no delivery reports.")
+    return _greeting(entered.name, url, document, f"{entered.credential} ", key, more)
+
+
+def _of_courier(url: str) -> str:
+    channel = {"url": url, "allow": [_network(url)]}
+    return _greeting(
+        "RapidPro's courier",
+        url,
+        {"smsgate": {"rapidpro_channel": channel}},
+        "rapidpro-channel:outgoing ",
+        courier.CHANNEL,
+        ["With --send and --to it hands one text to smsgate to be sent, and ends."],
+    )
+
+
+def _greeting(
+    name: str, url: str, document: object, credential: str, key: str, more: Sequence[str]
+) -> str:
     lines = [f"A stand-in for {name} on {url}: no text goes to any phone.", ""]
     lines += ["Settings for smsgate (`smsgate settings put FILE`):", "", json.dumps(document), ""]
-    lines += [f"The credential {credential} (`smsgate credential put`): {key}", ""]
+    lines += [f"The credential {credential}(`smsgate credential put`): {key}", ""]
     return "\n".join([*lines, *more, "Ctrl-C ends it."])
 
 

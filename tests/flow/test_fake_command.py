@@ -18,6 +18,7 @@ import httpx2
 import pytest
 
 from smsgate.cli import main
+from smsgate.fakes.courier import CHANNEL
 from tests.docs.reading import ROOT
 
 SMSGATE = [sys.executable, "-m", "smsgate"]
@@ -150,6 +151,27 @@ def test_rapidpro_for_trials() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "path", "body", "headers", "answered"),
+    [
+        ("twilio", "/2010-04-01/Accounts/AC1/Messages.json", {"To": "+1"}, {}, 401),
+        ("kannel", "/cgi-bin/sendsms?username=smsgate&password=fake-key&to=%2B1", None, {}, 202),
+        ("jasmin", "/send", {"username": "smsgate", "password": "fake-key", "to": "+1"}, {}, 200),
+        ("nepal-doit", "/api/sms", {}, {}, 401),
+        ("courier", f"/c/ex/{CHANNEL}/sent", {"id": "1"}, {}, 200),
+    ],
+)
+def test_the_others_for_trials(
+    kind: str, path: str, body: dict[str, str] | None, headers: dict[str, str], answered: int
+) -> None:
+    with running(kind, "--quiet") as (process, url, said):
+        json.loads(next(line for line in said.splitlines() if line.startswith("{")))
+        method = "GET" if body is None else "POST"
+        answer = httpx2.request(method, url + path, data=body, headers=headers, trust_env=False)
+        assert answer.status_code == answered
+        assert ended(process)[0] == f"calls answered {answered}: 1"
+
+
+@pytest.mark.parametrize(
     ("words", "path", "body"),
     [
         (
@@ -166,6 +188,21 @@ def test_rapidpro_for_trials() -> None:
             ["rapidpro", "--send", "hi"],
             "/api/v2/sms/rapidpro/incoming-messages",
             '"from": "+254711000001"',
+        ),
+        (
+            ["twilio", "--send", "hi"],
+            "/api/v1/sms/twilio/incoming-messages",
+            "From=%2B254711000001",
+        ),
+        (
+            ["jasmin", "--send", "नम", "--from", "+1"],
+            "/api/v1/sms/jasmin/incoming-messages?key=right",
+            "binary=0928092e",
+        ),
+        (
+            ["courier", "--send", "hi", "--to", "+2", "--id", "7"],
+            "/api/v1/sms/rapidpro-channel/outgoing-messages",
+            "id=7&text=hi&to=%2B2",
         ),
     ],
 )

@@ -6,28 +6,24 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import httpx2
 import pytest
 
-from smsgate.fakes.service import Service
+from smsgate.fakes.callbacks import Callbacks
+from smsgate.fakes.jasmin import Jasmin
+from smsgate.fakes.kannel import Kannel
+from smsgate.fakes.nepal_doit import NepalDoit
 from smsgate.fakes.serving import serving
+from smsgate.fakes.twilio import ACCOUNT, Twilio, incoming
 from smsgate.store.tables import inbound
 from tests.looking import rows
 from tests.running import Running
-from tests.vendors import SECRET, Jasmin, Kannel, NepalDoit, Twilio, Vendor, signed
+from tests.vendors import SECRET, Vendor
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "generic"
-ACCOUNT = "AC" + "1b" * 16
 KEY = "in&key"
 TEXT, NUMBER = "Jambo & नमस्ते", "+254712345678"
-
-
-class Reporting(Protocol):
-    """A service that can report on the last message it took."""
-
-    async def report(self, client: httpx2.AsyncClient, word: str) -> httpx2.Response: ...
 
 
 async def _set_up(server: Running, url: str, document: dict[str, Any], *keys: str) -> None:
@@ -90,19 +86,19 @@ SERVICES: list[Any] = [
 
 @pytest.mark.parametrize(("fake", "example", "path", "good", "bad"), SERVICES)
 async def test_a_described_service_sends_and_reports(
-    server: Running, fake: Callable[[], Any], example: str, path: str, good: str, bad: str
+    server: Running, fake: Callable[..., Any], example: str, path: str, good: str, bad: str
 ) -> None:
-    service = fake()
+    service = fake(key=SECRET)
     document = _example(example)
     name = document["sms"]["outgoing_service"]
-    async with serving(service) as url:
+    async with serving(service) as url, Callbacks() as callbacks:
         await _set_up(server, url + path, document, f"{name}:outgoing", f"{name}:incoming")
         for word, state in ((good, "delivered"), (bad, "failed")):
             id_ = await _send(server)
             await _until(server, id_, "received-by-gateway")
-            reported = await service.report(server.client, "?")  # nobody knows this one
-            assert reported.status_code == 200
-            await service.report(server.client, word)
+            for said in ("?", word):  # nobody knows the first
+                post = service.report(service.references[-1], said)
+                assert (await callbacks.now(post)).status == 200
             message = await _until(server, id_, state)
             assert [step["state"] for step in message["state_history"]][-1] == state
     assert all(text == TEXT for _, text in service.taken)
@@ -159,42 +155,37 @@ async def test_the_faults_of_a_description_are_warnings(server: Running) -> None
 
 
 async def test_twilio(server: Running) -> None:
-    service = Twilio(ACCOUNT)
+    service = Twilio(key=SECRET)
     document = {
         "sms": {"outgoing_service": "twilio"},
         "smsgate": {"twilio": {"account_sid": ACCOUNT, "from": "+14155550100"}},
     }
-    async with serving(service) as url:
+    async with serving(service) as url, Callbacks() as callbacks:
         await _set_up(server, url, document, "twilio:outgoing", "twilio:incoming")
         id_ = await _send(server)
         await _until(server, id_, "received-by-gateway")
-        assert (await service.report(server.client, "sent")).status_code == 200
-        await _until(server, id_, "sent")
-        assert (await service.report(server.client, "delivered")).status_code == 200
-        await _until(server, id_, "delivered")
+        for word in ("sent", "delivered"):
+            post = service.report(service.references[-1], word)
+            assert (await callbacks.now(post)).status == 200
+            await _until(server, id_, word)
         await _until(server, await _send(server, "+254712021610"), "denied")
     assert list(service.taken.values()) == [1]
 
     at = f"{server.url}/api/v1/sms/twilio/incoming-messages"
-    fields = {
-        "MessageSid": "SM" + "0a" * 16,
-        "From": NUMBER,
-        "Body": "STOP",
-        "OptOutType": "STOP",
-        "FromCity": "",
-    }
-    answer = await signed(server.client, at, fields)
+    text = incoming(NUMBER, "STOP", url=at, token=SECRET, opt_out="STOP")
+    answer = await server.client.post(at, content=text.body, headers=dict(text.headers))
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
     assert answer.text == '<?xml version="1.0" encoding="UTF-8"?><Response/>'
-    assert (await signed(server.client, at, fields, token="other")).status_code == 403
+    false = incoming(NUMBER, "STOP", url=at, token="other", opt_out="STOP")
+    refused = await server.client.post(at, content=false.body, headers=dict(false.headers))
+    assert refused.status_code == 403
     (stored,) = await rows(server, inbound)
     assert (stored["source"], stored["text"], stored["seen_count"]) == ("twilio", "STOP", 1)
-    refused = await _until(server, await _send(server), "denied")
-    assert refused["state"] == "denied"
+    await _until(server, await _send(server), "denied")
 
 
 async def test_nepal_doit(server: Running) -> None:
-    service: Service = NepalDoit()
+    service = NepalDoit(key=SECRET)
     document = {"sms": {"outgoing_service": "nepal-doit-sms"}}
     async with serving(service) as url:
         await _set_up(server, f"{url}/api/sms", document, "nepal_doit_sms:outgoing")

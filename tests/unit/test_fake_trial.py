@@ -89,6 +89,10 @@ def test_mischief(drop: float, error: float, entry: object) -> None:
         ("africastalking", "http://[::1]:5989", False, "::1", "it posts no delivery reports"),
         ("rapidpro", "http://192.0.2.7:5990", False, "192.0.2.7", "rapidpro:outgoing"),
         ("rapidpro", "http://gateway:5990", False, "gateway", "RapidPro"),
+        ("twilio", "http://127.0.0.1:5991", False, "127.0.0.0/8", "account_sid"),
+        ("nepal-doit", "http://127.0.0.1:5992", False, "127.0.0.0/8", "/api/sms"),
+        ("kannel", "http://127.0.0.1:5993", False, "127.0.0.0/8", "/cgi-bin/sendsms"),
+        ("jasmin", "http://127.0.0.1:5994", False, "127.0.0.0/8", "/send"),
     ],
 )
 def test_what_to_enter_at_smsgate(
