@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -77,7 +76,7 @@ async def hold_back(
     ]
     if limits is None or not counted:
         return rows
-    keys = [(_same_text(row), _any_text(row)) for row in counted]
+    keys = [_keys(row) for row in counted]
     at = max(row["created_at"] for row in counted)
     numbers = await _counts(connection, keys, at)
     held: dict[str, Row] = {}
@@ -98,45 +97,51 @@ def _held(row: Row, state: State, reason: str) -> Row:
 async def _counts(
     connection: Connection, keys: Sequence[tuple[bytes, bytes]], at: datetime
 ) -> dict[bytes, Iterator[int]]:
-    same = Counter(key for key, _ in keys)
-    any_ = Counter(key for _, key in keys)
+    same_ends, any_ends = at + SAME_TEXT, at + ANY_TEXT
+    counted: dict[bytes, Row] = {}
+    for pair in keys:
+        for key, sliding in zip(pair, (True, False), strict=True):
+            row = counted.get(key)
+            if row is not None:
+                row["count"] += 1
+                continue
+            counted[key] = {
+                "key_hash": key,
+                "sliding": sliding,
+                "count": 1,
+                "counted_at": at,
+                "ends_at": same_ends if sliding else any_ends,
+            }
     # Sorted by key: two processes that count the same wait for each other, never in a circle.
-    rows: list[Row] = [
-        {
-            "key_hash": key,
-            "sliding": key in same,
-            "count": number,
-            "counted_at": at,
-            "ends_at": at + (SAME_TEXT if key in same else ANY_TEXT),
-        }
-        for key, number in sorted((same + any_).items())
-    ]
+    rows = [counted[key] for key in sorted(counted)]
     if connection.dialect.name == "sqlite":
         # The only writer holds the lock: nobody counts between the two.
         await run_many(connection, _COUNT_SQLITE, rows)
-        found = await fetch(connection, _COUNTED, {"keys": [row["key_hash"] for row in rows]})
+        found = await fetch(connection, _COUNTED, {"keys": list(counted)})
         totals = {row["key_hash"]: row["count"] for row in found}
     else:
         result = await connection.execute(_COUNT_POSTGRES, rows)
         totals = {row.key_hash: row.count for row in result}
     return {
-        row["key_hash"]: iter(range(totals[row["key_hash"]] - row["count"] + 1, 1 << 62))
-        for row in rows
+        key: iter(range(totals[key] - row["count"] + 1, 1 << 62)) for key, row in counted.items()
     }
 
 
-def _same_text(row: Row) -> bytes:
-    return _hash(b"same", row["recipient"] or "", row["text"] or "")
+def _keys(row: Row) -> tuple[bytes, bytes]:
+    """The keys that a reply counts under: this text to this number, any text to it.
+
+    They begin with what stands for the number, so that the two are written to one page.
+    """
+    who = _hash(row["recipient"])
+    return who + _hash(row["text"]), who + _ANY
 
 
-def _any_text(row: Row) -> bytes:
-    return _hash(b"any", row["recipient"] or "", "")
+_HALF = 16  # bytes of a key for the number, and as many for the text
+_ANY = bytes(_HALF)
 
 
-def _hash(kind: bytes, recipient: str, text: str) -> bytes:
-    who = recipient.encode("utf-8", "surrogatepass")
-    what = text.encode("utf-8", "surrogatepass")
-    return hashlib.sha256(b"%s%d:%s%s" % (kind, len(who), who, what)).digest()
+def _hash(text: str | None) -> bytes:
+    return hashlib.sha256((text or "").encode("utf-8", "surrogatepass")).digest()[:_HALF]
 
 
 async def forget(connection: Connection, now: datetime) -> None:
