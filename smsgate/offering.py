@@ -15,6 +15,7 @@ from smsgate.shares import BATCH, Ask, Shares
 from smsgate.store import outbox as store
 from smsgate.store import usage
 from smsgate.store.transact import Connection
+from smsgate.tally import note_moved
 
 Row = dict[str, Any]
 Find = Callable[[int], Awaitable[list[Row]]]
@@ -214,6 +215,7 @@ async def _waiting(
     return sorted([*found, *joining], key=store.place_in_line)[:limit]
 
 
+_HANDED_OUT = (State.PENDING.value, State.FORWARDED_TO_GATEWAY.value)
 # What a message has been through that is not stored yet.
 _NEW: Row = {
     "lease_owner": None,
@@ -249,12 +251,14 @@ class Given:
         # A row that is handed out is a copy: the writer may have to do the same rows again.
         history = [store.first_entry(row) for row in new]
         history += [self._entry(*taken) for taken in self._taken.values()]
+        fresh = sum(row["lease_owner"] is None for row, _ in self._taken.values())
         await store.insert_messages(connection, [self._of_new(row) for row in new])
         for row in new:
             self._taken.pop(row["id"], None)
         await store.lease(connection, [self._leased(id_) for id_ in sorted(self._taken)])
         await store.extend(connection, sorted(self._extend), self._until)
         await store.add_history(connection, history)
+        note_moved([_HANDED_OUT] * fresh)
 
     def _of_new(self, row: Row) -> Row:
         taken = self._taken.get(row["id"])

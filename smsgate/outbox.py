@@ -13,6 +13,7 @@ from smsgate.jsontext import storable
 from smsgate.message import OutboundMessage, State
 from smsgate.store import outbox as store
 from smsgate.store.transact import Connection
+from smsgate.tally import note_moved
 
 Row = dict[str, Any]
 
@@ -86,7 +87,10 @@ def attempt_of(reference: str) -> tuple[str, int]:
 async def end(
     connection: Connection, rows: Sequence[tuple[Mapping[str, Any], State, str]], now: datetime
 ) -> None:
-    """End messages without sending them: each with the state it ends in and the reason."""
+    """End messages without sending them: each with the state it ends in and the reason.
+
+    A row without `state` is one that waits.
+    """
     await store.move(
         connection,
         [
@@ -103,3 +107,4 @@ async def end(
         connection,
         [entry(row["id"], state, {"reason": reason}, None, now) for row, state, reason in rows],
     )
+    note_moved([(row.get("state", State.PENDING.value), state.value) for row, state, _ in rows])

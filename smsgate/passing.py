@@ -15,6 +15,7 @@ from smsgate.programme import Programme
 from smsgate.rules import QueueRules
 from smsgate.store import outbox as store
 from smsgate.store.transact import Connection
+from smsgate.tally import note_moved
 
 Row = dict[str, Any]
 
@@ -87,6 +88,7 @@ async def _fall_due(connection: Connection, ids: Collection[str], now: datetime,
     await store.add_history(
         connection, [entry(row["b_id"], State.PENDING, None, None, now) for row in pending]
     )
+    note_moved([(State.SCHEDULED.value, State.PENDING.value)] * len(pending))
     await end(connection, ended, now)
     return len(rows)
 

@@ -21,6 +21,7 @@ from smsgate.store import outbox, pushing, routes
 from smsgate.store.routes import RouteRow
 from smsgate.store.transact import Connection
 from smsgate.store.writer import Job
+from smsgate.tally import note_moved
 from smsgate.verdict import End, Verdict, after, wait
 
 Row = dict[str, Any]
@@ -89,6 +90,7 @@ class Settle(Job[None]):
                 row["due_at"] = max(row["due_at"], self.at + wait(verdict, refusals, self.jitter))
             if to != before:
                 row["changed_at"] = self.at
+                steps.moves.append((before.value, to.value))
             row["state"], row["details"] = to.value, self._details()
         row["gateway_ref"] = verdict.reference or row["gateway_ref"]
         if row["lease_owner"] == self.claimed.worker:
@@ -132,6 +134,7 @@ class _Steps:
 
     def __init__(self) -> None:
         self.rows: dict[str, Row] = {}
+        self.moves: list[tuple[str, str]] = []
         self._ends: list[Row] = []
         self._history: list[Row] = []
 
@@ -207,6 +210,7 @@ class _Steps:
         )
         await pushing.finish(connection, self._ends)
         await outbox.add_history(connection, self._history)
+        note_moved(self.moves)
 
 
 async def _tell_route(connection: Connection, jobs: Sequence[Settle]) -> None:
@@ -250,6 +254,7 @@ class Lapse(Job[int]):
             row["details"] = json.dumps({"reason": LAPSED})
             row["lease_owner"] = row["leased_until"] = None
             steps.rows[row["id"]] = row
+            steps.moves.append((State.PENDING.value, State.UNKNOWN.value))
             steps.end(row["id"], row["attempts"], End.UNKNOWN, LAPSED, self.at)
             steps.say(row, State.UNKNOWN, LAPSED, None, self.at)
         await steps.write(connection)
@@ -299,6 +304,7 @@ class SendAgain(Job[int]):
             row["due_at"] = row["changed_at"] = self.at
             row["taken_over"] += 1
             steps.rows[row["id"]] = row
+            steps.moves.append((State.UNKNOWN.value, State.PENDING.value))
             steps.say(row, State.PENDING, None, details, self.at)
         await steps.write(connection)
         return len(steps.rows)

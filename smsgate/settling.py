@@ -11,6 +11,7 @@ from smsgate.outbox import attempt_of, entry
 from smsgate.store import orphans
 from smsgate.store import outbox as store
 from smsgate.store.transact import Connection
+from smsgate.tally import note_ignored, note_moved
 
 Row = dict[str, Any]
 
@@ -39,14 +40,18 @@ async def settle(connection: Connection, reports: Sequence[StatusReport], *, sou
     moved: dict[str, Row] = {}
     history: list[Row] = []
     strange: list[Row] = []
+    moves: list[tuple[str, str]] = []
+    ignored: list[str] = []
     for report, id_, attempt in read:
         row = current.get(id_)
         if row is None:
             strange.append(_orphan(report, source))
+            ignored.append("unknown_message")
             continue
         step = _step(id_, report)
         applied = may_move(row, report.state, attempt)
         if applied and report.state is not None:
+            moves.append((row["state"], report.state.value))
             row["state"], row["details"] = report.state.value, step["details"]
             moved[id_] = {
                 "b_id": id_,
@@ -55,11 +60,24 @@ async def settle(connection: Connection, reports: Sequence[StatusReport], *, sou
                 "b_at": report.at,
             }
         elif _said_before(step, [*stories.get(id_, ()), *history]):
+            ignored.append("repeated")
             continue
+        else:
+            ignored.append(_why_ignored(row, report.state))
         history.append({**step, "applied": applied})
     await store.move(connection, [moved[id_] for id_ in sorted(moved)])
     await store.add_history(connection, history)
     await orphans.add(connection, strange)
+    note_moved(moves)
+    note_ignored(ignored)
+
+
+def _why_ignored(row: Mapping[str, Any], reported: State | None) -> str:
+    if reported is None:
+        return "unknown_status"
+    if states.may_report(State(row["state"]), reported):
+        return "former_attempt"
+    return "late"
 
 
 def _about(report: StatusReport) -> tuple[str, int]:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
@@ -47,6 +49,55 @@ class Distribution:
         for bound in self.bounds if bounds is None else bounds:
             yield repr(float(bound)), upto[bound]
         yield "+Inf", self.total
+
+
+class Changes:
+    """What transactions did to outbound messages.
+
+    `moved` counts by (state before, state after), `ignored` counts reports that moved nothing, by
+    why.
+    """
+
+    __slots__ = ("ignored", "moved")
+
+    def __init__(self) -> None:
+        self.moved: Counter[tuple[str, str]] = Counter()
+        self.ignored: Counter[str] = Counter()
+
+    def add(self, others: Changes) -> None:
+        """Count what others counted."""
+        self.moved.update(others.moved)
+        self.ignored.update(others.ignored)
+
+
+# Of the transaction under way. What is rolled back, or done again, must not count twice; and who
+# moves a message takes a connection and knows nothing of the process that counts.
+_under_way: ContextVar[Changes | None] = ContextVar("smsgate_changes", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[Changes]:
+    """Collects what is noted inside: to be counted once it is committed."""
+    changes = Changes()
+    token = _under_way.set(changes)
+    try:
+        yield changes
+    finally:
+        _under_way.reset(token)
+
+
+def note_moved(moves: Iterable[tuple[str, str]]) -> None:
+    """Note that messages went from one state to another."""
+    changes = _under_way.get()
+    if changes is not None:
+        changes.moved.update(moves)
+
+
+def note_ignored(reasons: Iterable[str]) -> None:
+    """Note that reports moved nothing, and why: one of a few words of ours."""
+    changes = _under_way.get()
+    if changes is not None:
+        changes.ignored.update(reasons)
 
 
 @dataclass(slots=True)

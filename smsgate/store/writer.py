@@ -21,7 +21,7 @@ from smsgate import log
 from smsgate.errors import StoreBusy
 from smsgate.store.failures import as_refusal
 from smsgate.store.transact import Connection, Transactor
-from smsgate.tally import COMMIT_BOUNDS, Distribution
+from smsgate.tally import COMMIT_BOUNDS, Changes, Distribution, noting
 
 T = TypeVar("T")
 
@@ -85,6 +85,7 @@ class Writer:
         self.listeners: list[Callable[[Sequence[Job[Any]]], None]] = []
         self.commits = Distribution(COMMIT_BOUNDS)
         self.refused = 0
+        self.changes = Changes()  # of outbound messages, committed
 
     @property
     def waiting(self) -> int:
@@ -196,11 +197,16 @@ class Writer:
                     results[place] = answer
             return results
 
-        return await self._transactor.run(work)
+        with noting() as changes:
+            results = await self._transactor.run(work)
+        self.changes.add(changes)
+        return results
 
     async def _rescue(self, job: Job[Any], future: asyncio.Future[Any], error: Exception) -> None:
         try:
-            result = await self._transactor.run(lambda c: job.rescue(c, error))
+            with noting() as changes:
+                result = await self._transactor.run(lambda c: job.rescue(c, error))
+            self.changes.add(changes)
             self.transactions += 1
         except Exception as final:  # noqa: BLE001 - it is handed to the caller
             _fail(future, as_refusal(final) or final)

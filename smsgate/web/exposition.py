@@ -130,6 +130,22 @@ def _counted(tally: Tally, writer: Writer) -> Iterator[Metric]:
     )
     yield _labelled(
         CounterMetricFamily(
+            "smsgate_outbound_state_changes",
+            "Outbound messages that went from one state to another.",
+            labels=["from", "to"],
+        ),
+        sorted(writer.changes.moved.items()),
+    )
+    yield _labelled(
+        CounterMetricFamily(
+            "smsgate_outbound_reports_ignored",
+            "Reports on outbound messages that moved none, by why.",
+            labels=["reason"],
+        ),
+        [((reason,), count) for reason, count in sorted(writer.changes.ignored.items())],
+    )
+    yield _labelled(
+        CounterMetricFamily(
             "smsgate_auth_failures", "Requests that were not let in.", labels=["kind"]
         ),
         [((kind,), count) for kind, count in sorted(tally.auth_failures.items())],

@@ -19,6 +19,7 @@ from smsgate.store.engine import sqlite_path
 from smsgate.store.tables import revisions
 from smsgate.store.transact import Connection
 from smsgate.store.writer import Job
+from smsgate.tally import note_moved
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,24 @@ async def test_one_culprit_costs_nobody_else(store: Store, fault: str) -> None:
     results = await asyncio.gather(*(store.write(job) for job in jobs), return_exceptions=True)
     assert [i for i, result in enumerate(results) if isinstance(result, Exception)] == [7]
     assert await _names(store) == {f"n{i}" for i in range(20) if i != 7}
+
+
+@dataclass(frozen=True)
+class Move(Put):
+    """Notes that a message moved; `fault` as before."""
+
+    async def run(self, connection: Connection) -> str:
+        note_moved([("pending", "sent")])
+        return await super().run(connection)
+
+
+async def test_what_is_rolled_back_is_not_counted(store: Store) -> None:
+    results = await asyncio.gather(
+        *(store.write(Move(f"n{i}", fault="code" if i == 3 else "")) for i in range(7)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(result, str) for result in results) == 6
+    assert store.writer.changes.moved == {("pending", "sent"): 6}
 
 
 async def test_a_job_may_rescue_what_it_can(store: Store) -> None:

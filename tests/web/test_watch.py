@@ -228,6 +228,47 @@ async def test_metrics_are_counted_and_tell_nothing_private(server: Running) -> 
     assert refused.status_code == 401
 
 
+async def test_what_happens_to_messages_is_counted_once_it_is_stored(server: Running) -> None:
+    await send(server, 3)
+    one, two, three = await poll(server)
+    await poll(
+        server,
+        updates=[
+            {"id": one["id"], "status": "DELIVERED"},
+            {"id": one["id"], "status": "SENT"},
+            {"id": two["id"], "status": "FAILED", "reason": "NO_SERVICE"},
+            {"id": two["id"], "status": "FAILED", "reason": "NO_SERVICE"},
+            {"id": three["id"], "status": "EATEN"},
+            {"id": "nobody-knows", "status": "SENT"},
+        ],
+    )
+    await server.call("POST", f"/api/v1/messages/{two['id']}/retry")
+    await poll(server, updates=[{"id": two["id"], "status": "FAILED", "reason": "RADIO_OFF"}])
+    text = (await server.call("GET", "/metrics", user=None)).text
+    moves, ignored = (
+        {
+            tuple(sample.labels.values()): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == f"smsgate_outbound_{name}_total"
+        }
+        for name in ("state_changes", "reports_ignored")
+    )
+    assert moves == {
+        ("pending", "forwarded-to-gateway"): 4,
+        ("forwarded-to-gateway", "delivered"): 1,
+        ("forwarded-to-gateway", "failed"): 1,
+        ("failed", "pending"): 1,
+    }
+    assert ignored == {
+        ("late",): 1,
+        ("repeated",): 1,
+        ("unknown_status",): 1,
+        ("unknown_message",): 1,
+        ("former_attempt",): 1,
+    }
+
+
 async def test_a_poll_that_was_redirected_is_noticed(embedded: Running) -> None:
     verify = {"User-Agent": AGENT, "Content-Type": "application/json"}
     await embedded.call("GET", "/api/sms", user="gateway", headers=verify)
