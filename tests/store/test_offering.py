@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from smsgate import outbox
 from smsgate.message import OutboundMessage, State
 from smsgate.offering import Terms, glance, offer
 from smsgate.optout import OptedOut, number_hash
@@ -14,6 +20,7 @@ from smsgate.rules import QueueRules
 from smsgate.shares import BATCH, Ask
 from smsgate.store import outbox as queue
 from smsgate.store.database import Store
+from smsgate.store.transact import Connection
 from tests import make
 from tests.make import LEASE, NOON
 from tests.store.test_outbox import Do, add
@@ -158,3 +165,66 @@ async def test_nothing_is_offered_twice_at_once(store: Store, state: State) -> N
     shares = await give(store, "a", "b", "a", by=by)
     given = [id_ for share in shares for id_ in share]
     assert len(given) == len(set(given)) == (50 if state is State.PENDING else 0)
+
+
+# What waits before a poll, and the replies it causes: minutes of the due time, priority, account.
+LINE = st.lists(
+    st.tuples(st.integers(-40, 3), st.integers(0, 2), st.sampled_from([None, "one", "two"])),
+    max_size=40,
+)
+
+
+@given(waiting=LINE, replies=LINE, paused=st.booleans(), quiet=st.booleans())
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_replies_not_stored_yet_are_dealt_as_if_they_were(
+    sqlite_template: Path, waiting: Line, replies: Line, paused: bool, quiet: bool
+) -> None:
+    rules: dict[str, Any] = {"gateways": {"two": {"paused": paused, "capacity": 30}}}
+    if quiet:
+        rules["quiet_hours"] = {"start": "11:00", "end": "13:00", "timezone": "UTC"}
+    by = Terms(QueueRules.from_settings({"smsgate": rules}, warnings=[]))
+    asks = [Ask("one"), Ask("two"), Ask("one")]
+    told, found = [], []
+    old = [_message(*one) for one in waiting]
+    new = [outbox.row_of(_message(*one)) for one in replies]
+    for at_once in (True, False):
+        with tempfile.TemporaryDirectory() as folder:
+            path = shutil.copy(sqlite_template, Path(folder, "smsgate.db"))
+            async with Store(f"sqlite+aiosqlite:///{path}") as store:
+                await add(store, *old)
+
+                async def poll(c: Connection, *, at_once: bool = at_once) -> Any:
+                    if not at_once:
+                        await queue.add_messages(c, new)
+                    rows = new if at_once else ()
+                    return await offer(c, asks, now=NOON, lease=LEASE, terms=by, new=rows)
+
+                told.append(await store.write(Do(poll)))
+                async with store.read() as connection:
+                    ids = [one.id for one in old] + [row["id"] for row in new]
+                    rows = [await queue.get(connection, id_) for id_ in ids]
+                    stories = await queue.history(connection, ids)
+                found.append(
+                    (rows, [[(e["state"], e["gateway"]) for e in stories[id_]] for id_ in ids])
+                )
+    assert told[0] == told[1]
+    assert found[0] == found[1]
+
+
+Line = list[tuple[int, int, str | None]]
+
+
+def _message(minutes: int, priority: int, account: str | None) -> OutboundMessage:
+    due = NOON + timedelta(minutes=minutes)
+    return make.outbound(due_at=due, created_at=NOON, priority=priority, gateway=account)
+
+
+async def test_who_holds_a_great_deal_is_given_what_was_held_longest(store: Store) -> None:
+    ids: list[str] = []
+    for minutes in range(9):
+        ids += await add(store, *(make.outbound() for _ in range(BATCH)))
+        await give(store, "one", minutes=minutes / 10)
+    (other,) = await add(store, make.outbound())
+    await give(store, "two")
+    first, second = await give(store, "one", "two", minutes=1)
+    assert (first, second) == (ids[:BATCH], [other])
