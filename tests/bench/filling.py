@@ -42,7 +42,7 @@ _MESSAGES = """
 INSERT INTO outbound_messages (id, recipient, text, kind, state, rank, attempts, segments,
   created_by, created_at, due_at, expires_at, changed_at)
 SELECT {id}, {number}, 'Thank you. This visit was noted; the next one is due in four weeks.',
-  'message', '{state}', n % 7 - 3, 0, 1, 'bench', due, due, due + {life}, due
+  'message', '{state}', n / 50 % 7 - 3, 0, 1, 'bench', due, due, due + {life}, due
 FROM (SELECT n, {due} AS due FROM ({numbers}) AS numbered) AS made"""
 _HISTORY = """
 INSERT INTO outbound_history (message_id, state, applied, at)
@@ -52,8 +52,8 @@ SELECT {id}, '{state}', TRUE, {due} FROM ({numbers}) AS numbered"""
 async def fill(url: str, *, waiting: int, finished: int, now: datetime) -> None:
     """Put `finished` delivered messages into an empty database, then `waiting` pending ones.
 
-    What waits has priorities from -3 to 3 and fell due within `SPREAD` before `now`, the oldest
-    first. Each message has a line of history.
+    What waits has priorities from -3 to 3, fifty in a row the same as if put in by one request, and
+    fell due within `SPREAD` before `now`, the oldest first. Each message has a line of history.
     """
     store = transactor(url)
     try:
