@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tests.bench import idle, ingest, parse, phones, queue
+from tests.bench import idle, ingest, parse, phones, push, queue
 from tests.bench.scratch import ENGINES
 
 POSTGRES = "postgresql+asyncpg://postgres@127.0.0.1:5432/smsgate_bench"
-EACH = ("ingest", "parse", "idle", "queue", "phones")
+EACH = ("ingest", "parse", "idle", "queue", "phones", "push")
 
 
 def main() -> int:
@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--finished", type=int, default=5_000_000, help="queue: and that are done")
     parser.add_argument("--offers", type=int, default=300, help="queue: how many are measured")
     parser.add_argument("--messages", type=int, default=5_000, help="phones: how many are carried")
+    parser.add_argument("--pushes", type=int, default=10_000, help="push: how many messages")
     args = parser.parse_args()
     if unknown := set(args.what) - set(EACH):
         parser.error(f"there is no {', '.join(sorted(unknown))}; choose of {', '.join(EACH)}")
@@ -52,6 +53,8 @@ def _measure(args: argparse.Namespace) -> bool:
             )
         if "phones" in args.what:
             passed = phones.run(engine, messages=args.messages) and passed
+        if "push" in args.what:
+            passed = push.run(engine, messages=args.pushes) and passed
     return passed
 
 
