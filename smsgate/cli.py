@@ -132,6 +132,27 @@ def _migrate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=serve.migrate)
 
 
+def _backup(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import backups
+
+    backups.add_backup(parser)
+    _where(parser)
+
+
+def _restore(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import backups
+
+    backups.add_restore(parser)
+    _where(parser)
+
+
+def _erase(parser: argparse.ArgumentParser) -> None:
+    from smsgate.commands import erase
+
+    erase.add_arguments(parser)
+    _where(parser)
+
+
 def _user(parser: argparse.ArgumentParser) -> None:
     from smsgate.commands import accounts
 
@@ -199,6 +220,9 @@ _COMMANDS: tuple[tuple[str, str, Describe], ...] = (
     ("serve", "answer phones, aggregators and integrators", _serve),
     ("work", "hand messages to aggregators, beside servers that do not", _work),
     ("migrate", "upgrade the database's schema", _migrate),
+    ("backup", "write a checked copy of the database, beside a running server", _backup),
+    ("restore", "put a backup in the place of the database", _restore),
+    ("erase", "take everything about a phone number out of the database", _erase),
     ("user", "accounts: add, list, password, remove", _user),
     ("settings", "the app_settings document: get, put", _settings_document),
     ("message", "outbound messages: list, retry, cancel", _message),

@@ -57,6 +57,9 @@ OWN_KEYS: Final[dict[str, dict[str, type | tuple[type, ...]]]] = {
     "http": {},
     "public_url": {},
     "rapidpro": {"strict_duplicates": bool},
+    "retention": dict.fromkeys(
+        ("content_days", "raw_days", "audit_days", "quarantine_days"), (int, float)
+    ),
     "routes": {},
     "strict_statuses": {},
     "twilio": {"account_sid": str, "from": str, "messaging_service_sid": str, "url": str},
@@ -77,7 +80,16 @@ def first_document(today: date) -> Document:
         "outgoing_deny_with_alphas": True,
         "roles": {name: dict(role) for name, role in DEFAULT_ROLES.items()},
         "permissions": {name: list(roles) for name, roles in DEFAULT_PERMISSIONS.items()},
-        "smsgate": {"replies": {"form_feedback": True, "near_misses": True}},
+        "smsgate": {
+            "replies": {"form_feedback": True, "near_misses": True},
+            # The defaults, spelled out so that nobody is surprised by them.
+            "retention": {
+                "content_days": 365,
+                "raw_days": 30,
+                "audit_days": 730,
+                "quarantine_days": 90,
+            },
+        },
     }
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from smsgate import log
+from smsgate import log, retention
 from smsgate.aggregators.base import Options
 from smsgate.aggregators.registry import installed
 from smsgate.catalogue import Catalogue
@@ -180,6 +180,7 @@ def build(
     merged = merge_forms(files, document.get("forms"))
     warnings = [str(fault) for fault in merged.faults]
     warnings += own_key_warnings(document)
+    warnings += retention.faults(document)
     warnings += installed().faults(_object(document.get("smsgate")))
     catalogue = Catalogue(document.get("translations"))
     zone = _timezone(document, warnings)

@@ -27,6 +27,7 @@ from smsgate.store.database import Store
 from smsgate.store.steering import Filter
 from smsgate.store.transact import Connection
 from smsgate.store.writer import Job
+from smsgate.tally import note_moved
 
 Row = dict[str, Any]
 
@@ -104,14 +105,18 @@ class Steer(Job[Obeyed]):
             return f"a message that is {row['state']} cannot be given the order {self.order}"
         if row["state"] == State.PENDING and row["lease_owner"] is not None:
             return "it is on its way to the aggregator: ask again in a moment"
-        if self.order is Order.RETRY:
-            denial = self.terms.deny.denies(row["recipient"] or "")
-            if denial is not None:
-                return f"the recipient is still denied: {denial}"
-            if self.terms.opted_out.holds(row["recipient"] or ""):
-                return "the recipient opted out"
-            if self.keep_expiry and row["expires_at"] <= self.at:
-                return "it has expired"
+        return self._denial(row) if self.order is Order.RETRY else None
+
+    def _denial(self, row: Mapping[str, Any]) -> str | None:
+        if row["recipient"] is None:
+            return "its number and text have been deleted"
+        denial = self.terms.deny.denies(row["recipient"])
+        if denial is not None:
+            return f"the recipient is still denied: {denial}"
+        if self.terms.opted_out.holds(row["recipient"]):
+            return "the recipient opted out"
+        if self.keep_expiry and row["expires_at"] <= self.at:
+            return "it has expired"
         return None
 
     async def _move(self, connection: Connection, rows: Sequence[Row]) -> None:
@@ -134,6 +139,7 @@ class Steer(Job[Obeyed]):
                 ],
             )
         await queue.add_history(connection, history)
+        note_moved([(row["state"], to.value) for row in rows])
 
     def _attempt(self, row: Row) -> Row:
         expires = self.at + self.terms.expires_after

@@ -14,8 +14,10 @@ from smsgate.clock import Clock
 from smsgate.dispatch import Dispatcher
 from smsgate.heartbeat import Heartbeats
 from smsgate.programme import Programmes
+from smsgate.purging import Keeper
 from smsgate.store.database import Store
 from smsgate.tally import Tally
+from smsgate.telling import Teller
 from smsgate.timekeeper import Timekeeper
 
 
@@ -45,7 +47,10 @@ async def working(
         dispatch: whether messages are handed to aggregators here.
         alone: whether no other process does that.
     """
-    tasks = [asyncio.create_task(Timekeeper(store, clock, heartbeats, programmes).run())]
+    tasks = [
+        asyncio.create_task(Timekeeper(store, clock, heartbeats, programmes).run()),
+        asyncio.create_task(Keeper(store, programmes, clock).run()),
+    ]
     dispatcher = None
     if dispatch:
         dispatcher = Dispatcher(
@@ -54,6 +59,8 @@ async def working(
         dispatcher.start()
         asker = Asker(store, programmes, vault, registry, clock=clock)
         tasks.append(asyncio.create_task(asker.run()))
+        teller = Teller(store, programmes, vault, registry, clock=clock)
+        tasks.append(asyncio.create_task(teller.run()))
     try:
         yield
     finally:

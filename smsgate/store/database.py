@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -16,7 +17,7 @@ from smsgate.store.engine import check_promises, reading_engine, sqlite_path, tr
 from smsgate.store.failures import as_refusal
 from smsgate.store.notices import Notices, Telling
 from smsgate.store.pulse import SqlitePulse
-from smsgate.store.transact import Connection
+from smsgate.store.transact import Connection, SqliteTransactor
 from smsgate.store.writer import Job, Writer
 
 T = TypeVar("T")
@@ -98,6 +99,15 @@ class Store:
     async def write(self, job: Job[T]) -> T:
         """Have `job` written; see `Writer.submit`."""
         return await self.writer.submit(job)
+
+    async def truncate_log(self) -> bool:
+        """Empty SQLite's log; False where that has to wait, or where there is none."""
+        if not isinstance(self._transactor, SqliteTransactor):
+            return False
+        try:
+            return await self._transactor.truncate_log()
+        except (sqlite3.Error, DBAPIError) as error:
+            raise as_refusal(error) or StoreUnavailable("the log cannot be emptied") from error
 
     async def probe(self) -> None:
         """Go through the writer once without writing anything.

@@ -153,3 +153,11 @@ async def any_to_forget(connection: Connection, now: datetime) -> bool:
     """Whether any window has been over for as long again; reads only."""
     statement = select(repeats.c.key_hash).where(repeats.c.ends_at <= now - ANY_TEXT).limit(1)
     return (await connection.execute(statement)).first() is not None
+
+
+async def forget_number(connection: Connection, recipient: str) -> None:
+    """Drop what was counted for one number: its keys lie side by side."""
+    who = _hash(recipient)
+    await connection.execute(
+        delete(repeats).where(repeats.c.key_hash.between(who + _ANY, who + b"\xff" * _HALF))
+    )

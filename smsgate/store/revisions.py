@@ -23,6 +23,8 @@ USERS = "users"
 ORDERS = "orders"
 CONSENT = "consent"
 CREDENTIALS = "credentials"
+# Content was taken out of rows: what is left of it in the log is to go too.
+BLANKED = "blanked"
 
 
 async def read(connection: Connection) -> dict[str, int]:

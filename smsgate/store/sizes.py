@@ -65,6 +65,9 @@ async def _sqlite(connection: Connection) -> Sizes:
         number = func.count() if table is users else highest
         found = (await connection.execute(select(number).select_from(table))).scalar_one()
         rows[table.name] = found or 0
+    # Of the audit retention takes away what is oldest.
+    oldest = (await connection.execute(select(func.min(audit.c.seq)))).scalar_one()
+    rows[audit.name] -= oldest - 1 if oldest else 0
     return Sizes(f"sqlite {version}", pages * page, (pages - free) * page, rows)
 
 

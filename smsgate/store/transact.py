@@ -142,6 +142,24 @@ class SqliteTransactor:
             connection.invalidate()
             connection.close()
 
+    async def truncate_log(self) -> bool:
+        """Fold the log into the database and empty it; False where somebody still reads from it.
+
+        It does not wait for readers, for every write waits meanwhile.
+        """
+        async with self._turn:
+            if self._connection is None:
+                self._connection = await self._aside(self._engine.connect)
+            raw: Any = self._connection.connection.dbapi_connection
+            self._wait_for_lock(0)
+            try:
+                done = await self._aside(
+                    lambda: raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                )
+            finally:
+                self._wait_for_lock(self._busy_timeout_ms)
+            return not done[0]
+
     async def _aside(self, action: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, action)
 
