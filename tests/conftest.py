@@ -6,12 +6,15 @@ import asyncio
 import itertools
 import os
 import shutil
+import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import greenlet  # type: ignore[import-untyped]  # its stubs are another package
 import hypothesis
 import pytest
 
@@ -23,6 +26,21 @@ from tests.running import Running, quiet, running
 
 PG_HOST = os.environ.get("SMSGATE_TEST_POSTGRES", "postgres@127.0.0.1:5432")
 REQUIRED = frozenset(filter(None, os.environ.get("SMSGATE_REQUIRE", "").split(",")))
+
+_threads: list[object] = []
+
+
+def _keep_thread(*_: object) -> None:
+    """Hold on to what greenlet has of this thread; twice, for it searches all memory for one."""
+    _threads.extend([greenlet.getcurrent()] * 2)
+    sys.setprofile(None)
+
+
+if sys.version_info < (3, 12):
+    # Or a run may hang. Coverage asks greenlet where each thread is, and wants to be told when that
+    # goes away; it does so after the thread's end, within a pending call of the main thread. Python
+    # 3.11 never gets past the first line it traces there if another thread ends meanwhile.
+    threading.setprofile(_keep_thread)
 
 # How long an example takes on the wall says nothing where other processes share the cores.
 hypothesis.settings.register_profile(
