@@ -57,6 +57,7 @@ OWN_KEYS: Final[dict[str, dict[str, type | tuple[type, ...]]]] = {
     "http": {},
     "public_url": {},
     "rapidpro": {"strict_duplicates": bool},
+    "rapidpro_channel": {"url": str, "receive": str, "allow": list},
     "retention": dict.fromkeys(
         ("content_days", "raw_days", "audit_days", "quarantine_days"), (int, float)
     ),

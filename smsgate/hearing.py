@@ -12,13 +12,14 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Self, TypeVar
 
-from smsgate import intake, log, phone
+from smsgate import intake, log, ordering, phone
 from smsgate.aggregators.base import (
     Aggregator,
     BadCall,
     Call,
     Heard,
     Options,
+    Order,
     Report,
     Taken,
     Unreadable,
@@ -75,7 +76,8 @@ class HeardJob(Job[Outcome]):
     def weight(self) -> int:
         """Roughly how many rows it writes."""
         heard = self.heard
-        return 1 + 4 * len(heard.messages) + 2 * len(heard.reports) + len(heard.unreadable)
+        orders = 3 * len(heard.orders)
+        return 1 + 4 * len(heard.messages) + 2 * len(heard.reports) + len(heard.unreadable) + orders
 
     def prepare(self) -> None:
         """Read the texts."""
@@ -98,6 +100,7 @@ class HeardJob(Job[Outcome]):
         await quarantine.add(connection, [row for job in jobs for row in job.set_aside])
         found = await _reports(connection, jobs)
         wishes = [await job.keep_wishes(connection, job.heard.wishes) for job in jobs]
+        await cls.take_orders(connection, [(job, one) for job in jobs for one in job.heard.orders])
         return [
             job.outcome(outcome, reports=reports, wishes=kept)
             for job, outcome, reports, kept in zip(jobs, outcomes, found, wishes, strict=True)
@@ -132,8 +135,28 @@ class HeardJob(Job[Outcome]):
                 aside.append(self._aside(f"storing_failed: {type(kept).__name__}", raw))
             else:
                 wishes += kept
+        for order in self.heard.orders:
+            made = await _attempt(
+                connection, partial(self.take_orders, connection, [(self, order)])
+            )
+            if isinstance(made, Exception):
+                raw = raw_json({"order": order.reference, "to": order.recipient})
+                aside.append(self._aside(f"storing_failed: {type(made).__name__}", raw))
         await quarantine.add(connection, aside)
         return self.outcome(saved, reports=reports, wishes=wishes, aside=len(aside))
+
+    @classmethod
+    async def take_orders(
+        cls, connection: Connection, orders: Sequence[tuple[HeardJob, Order]]
+    ) -> None:
+        """Put what is ordered into the queue, once for each order."""
+        found = [
+            ordering.ordered(order, job.programme, source=job.source, at=job.at)
+            for job, order in orders
+        ]
+        _, conflicts = await ordering.take_in(connection, found)
+        if conflicts:
+            logger.warning("order repeated with another text", count=conflicts)
 
     async def take_reports(self, connection: Connection, reports: Sequence[Report]) -> list[bool]:
         """Apply reports; for each whether its message was found."""

@@ -6,6 +6,7 @@ row with its raw form and the reason, and its neighbours go on (DESIGN rule 2).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from smsgate import log, outbox, wire
@@ -16,9 +17,11 @@ from smsgate.message import InboundMessage, OutboundMessage, State
 from smsgate.optout import CONFIRMATION, OPTED_OUT, Wish, wish_of
 from smsgate.programme import Programme
 from smsgate.record import Draft, draft_from_text
+from smsgate.relaying import TO
 from smsgate.replies import Reply, Withheld, replies_to
 from smsgate.store import consent, quarantine
 from smsgate.store.inbound import Arrival, content_hash, ref_hash
+from smsgate.store.tellings import What, telling
 
 Row = dict[str, Any]
 
@@ -138,9 +141,26 @@ def arrival_of(
     if wish is not None:
         row, reply = wish
         said = {"record_id": record["id"], "inbound_id": inbound_id}
-        return Arrival(inbound, record, [{**outbox.row_of(reply), **said}], row)
+        stops = row["state"] == Wish.STOP.value
+        told = _tellings(message, inbound_id, programme, What.STOPPED if stops else What.CAME_IN)
+        return Arrival(inbound, record, [{**outbox.row_of(reply), **said}], row, told)
     replies = reply_rows(draft, programme, record_id=record["id"], inbound_id=inbound_id, at=at)
-    return Arrival(inbound, record, replies)
+    is_form = draft.form is not None
+    told = _tellings(message, inbound_id, programme, What.CAME_IN, is_form=is_form)
+    return Arrival(inbound, record, replies, tellings=told)
+
+
+def _tellings(
+    message: InboundMessage,
+    inbound_id: str,
+    programme: Programme,
+    what: What,
+    *,
+    is_form: bool = False,
+) -> Sequence[Row]:
+    if not programme.relay.wants(message.source, is_form=is_form):
+        return ()
+    return (telling(TO, what, inbound_id, at=message.received_at),)
 
 
 def _wish(

@@ -28,6 +28,7 @@ from smsgate.permissions import Permissions
 from smsgate.places import shipped
 from smsgate.reading import ReadingRules
 from smsgate.registry import FormSet, load_forms, merge_forms
+from smsgate.relaying import Relay
 from smsgate.replies import ReplyRules
 from smsgate.rules import QueueRules
 from smsgate.segments import MOST_PARTS
@@ -64,6 +65,7 @@ class Programme:
     lease: timedelta
     most_parts: int
     queue: QueueRules
+    relay: Relay
     opted_out: OptedOut
     warnings: Sequence[str]
 
@@ -216,6 +218,7 @@ def build(
         expires_after=timedelta(hours=_positive(own.get("expires_hours"), _EXPIRES_HOURS)),
         lease=timedelta(minutes=_positive(own.get("lease_minutes"), _LEASE_MINUTES)),
         queue=QueueRules.from_settings(document, zone=zone, warnings=warnings),
+        relay=Relay.from_settings(_object(document.get("smsgate")), warnings=warnings),
         opted_out=OptedOut(),
         most_parts=_parts(document.get("multipart_sms_limit"), warnings),
         warnings=warnings,

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from smsgate import outbox, phone, segments
+from smsgate import outbox, segments
+from smsgate.admission import denial_of, recipient_of
 from smsgate.clock import from_iso, to_iso
 from smsgate.ids import new_id
 from smsgate.jsontext import storable
 from smsgate.message import OutboundMessage, State
-from smsgate.optout import OPTED_OUT
 from smsgate.programme import Programme
 from smsgate.store import audit, idempotency
 from smsgate.store import outbox as store
@@ -87,9 +87,7 @@ def _read_item(
         faults.append("gateway must be the name of a phone's account")
     if faults:
         return Faults(faults)
-    denial: str | None = programme.replies.deny.denial(sender="", recipient=recipient)
-    if denial is None and programme.opted_out.holds(recipient):
-        denial = OPTED_OUT
+    denial = denial_of(recipient, programme)
     state = State.SCHEDULED if due > at else State.PENDING
     return OutboundMessage(
         id=new_id(),
@@ -100,7 +98,7 @@ def _read_item(
         expires_at=expires,
         expires_fixed=item.get("expires") is not None,
         state=State.DENIED if denial else state,
-        details={"reason": str(denial)} if denial else {},
+        details={"reason": denial} if denial else {},
         priority=priority,
         gateway=None if gateway is None else storable(gateway),
         created_by=by,
@@ -111,8 +109,7 @@ def _recipient(value: Any, programme: Programme, faults: list[str]) -> str:
     if not isinstance(value, str) or not value.strip():
         faults.append("to must be a phone number")
         return ""
-    rules = programme.reading
-    number = phone.e164(value, rules.default_country_code, rules.phone_validation)
+    number = recipient_of(value, programme)
     if number is None:
         faults.append("to is not a valid phone number here: give it as +<country code><number>")
         return ""

@@ -332,6 +332,33 @@ class Unclear:
 Outcome = Accepted | Refused | Unclear
 
 
+@dataclass(frozen=True, slots=True)
+class Became:
+    """A message that was ordered under `reference` is `state` now: for those that listen."""
+
+    reference: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class CameIn:
+    """A text that arrived here, by whatever way: likewise."""
+
+    sender: str = field(repr=False)
+    text: str = field(repr=False)
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Somebody wants no more messages: likewise."""
+
+    number: str = field(repr=False)
+
+
+Notice = Became | CameIn | Stopped
+
+
 class Aggregator:
     """What a plugin in the entry point group `smsgate.aggregators` provides: an instance of this.
 
@@ -345,6 +372,7 @@ class Aggregator:
             spelling that is shown first, others after it.
         endpoints: The last parts of the addresses of its webhooks.
         sends: Whether it can be handed messages.
+        listens: Whether it wants to be told things (`tell`): it orders texts to be sent.
         content_identity: Whether their ids are not unique to a message, so that the same id with
             another text is expected and no alert (decision 8).
         signs_body: Whether `verify` needs the body, because they sign it. Where it does not, say
@@ -357,6 +385,7 @@ class Aggregator:
     credential_prefixes: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
     sends: bool = True
+    listens: bool = False
     content_identity: bool = False
     signs_body: bool = True
 
@@ -395,6 +424,19 @@ class Aggregator:
     def interpret(self, answer: Answer) -> Outcome:
         """What did you answer? Any status, any body."""
         raise NotImplementedError
+
+    def tell(
+        self,
+        notice: Notice,  # noqa: ARG002 - for those that listen
+        secret: Secret | None,  # noqa: ARG002
+        options: Options,  # noqa: ARG002
+    ) -> Ask | Unready | None:
+        """How do I tell you this? None where you need not know."""
+        return None
+
+    def told(self, answer: Answer) -> Refused | None:  # noqa: ARG002 - likewise
+        """What did you answer to that? None: you know it now."""
+        return None
 
     def inquire(
         self,

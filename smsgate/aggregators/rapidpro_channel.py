@@ -11,8 +11,6 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -23,13 +21,17 @@ from smsgate.aggregators.base import (
     Answer,
     Ask,
     BadCall,
+    Became,
     Call,
+    CameIn,
     Denied,
     Heard,
+    Notice,
     Options,
     Order,
     Refused,
     Secret,
+    Stopped,
     Taken,
     Unready,
     any_matches,
@@ -52,33 +54,6 @@ WORD_OF: Final[Mapping[State, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Became:
-    """A message that courier ordered under `reference` is `state` now."""
-
-    reference: str
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class CameIn:
-    """A text that arrived here."""
-
-    sender: str = field(repr=False)
-    text: str = field(repr=False)
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """Somebody wants no more messages."""
-
-    number: str = field(repr=False)
-
-
-Notice = Became | CameIn | Stopped
-
-
 class RapidProChannel(Aggregator):
     """See the module."""
 
@@ -86,6 +61,7 @@ class RapidProChannel(Aggregator):
     credential_prefixes: tuple[str, ...] = ("rapidpro-channel",)
     endpoints: tuple[str, ...] = (ORDERS,)
     sends: bool = False
+    listens: bool = True
     signs_body: bool = False
 
     def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:  # noqa: ARG002 - no setting has a part in it
@@ -129,7 +105,7 @@ class RapidProChannel(Aggregator):
         return Acknowledgement.json({"message": "Message Accepted"})
 
     def tell(self, notice: Notice, secret: Secret | None, options: Options) -> Ask | Unready | None:
-        """How is courier told of `notice`? None where it need not know."""
+        """See `Aggregator.tell`."""
         own = options.own.get("rapidpro_channel")
         base = reading.address(own.get("url")) if isinstance(own, Mapping) else None
         if base is None:
@@ -149,7 +125,7 @@ class RapidProChannel(Aggregator):
         )
 
     def told(self, answer: Answer) -> Refused | None:
-        """What did courier answer? None: it knows now."""
+        """See `Aggregator.told`."""
         status = answer.status
         if 200 <= status < 300:
             return None

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from sqlalchemy import bindparam, insert, select, update
 
-from smsgate.store import consent, repeats
+from smsgate.store import consent, repeats, tellings
 from smsgate.store.dialect import upsert
 from smsgate.store.many import fetch, run_many
 from smsgate.store.outbox import add_messages
@@ -32,6 +32,8 @@ class Arrival:
     outbound: Sequence[Row] = field(default_factory=tuple)
     # What its sender asked for of all further messages (`smsgate.store.consent`).
     wish: Row | None = None
+    # Whom to tell of it (`smsgate.store.tellings`).
+    tellings: Sequence[Row] = ()
 
     @property
     def key(self) -> Key:
@@ -174,6 +176,7 @@ async def _follow_up(
         row for arrival in arrivals if arrival.key not in unheard for row in arrival.outbound
     ]
     await put(connection, await repeats.hold_back(connection, replies, limits))
+    await tellings.add(connection, [row for arrival in arrivals for row in arrival.tellings])
 
 
 async def _unheard(connection: Connection, arrivals: Sequence[Arrival]) -> set[Key]:

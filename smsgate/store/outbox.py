@@ -23,7 +23,9 @@ from sqlalchemy import (
     update,
 )
 
+from smsgate.ids import is_order
 from smsgate.message import State
+from smsgate.store import tellings
 from smsgate.store.many import fetch, run_many
 from smsgate.store.tables import outbound, outbound_history
 from smsgate.store.transact import Connection
@@ -88,6 +90,9 @@ def first_entry(row: Row) -> Row:
 async def add_history(connection: Connection, rows: Sequence[Row]) -> None:
     """Append to the story of messages; nothing in it is ever changed."""
     await run_many(connection, _APPEND, rows)
+    ordered = [row for row in rows if is_order(row["message_id"]) and row["applied"]]
+    if ordered:
+        await tellings.became(connection, ordered)
 
 
 def _may_go_to_accounts() -> ColumnElement[bool]:

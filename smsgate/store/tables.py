@@ -492,3 +492,62 @@ phone_usage = Table(
     Column("slot", UtcTime, primary_key=True),
     Column("segments", Integer, nullable=False),
 )
+
+# What aggregators ordered of us, for ever: the same order again is the same message. The message's
+# id says by itself that there is a row here (`smsgate.ids.is_order`).
+orders = Table(
+    "orders",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("reference_hash", LargeBinary(32), primary_key=True),
+    Column("reference", Text, nullable=False),
+    Column("content_hash", LargeBinary(32), nullable=False),
+    # No foreign key: the two rows are written together, the message second.
+    Column("message_id", Id, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    UniqueConstraint("message_id"),
+)
+
+# What an aggregator is still to be told. `topic` is the message that it is about, ours or theirs:
+# what is about one message is told in the order of `seq`. What was told is deleted; what they
+# refused to hear stays for a while, with `ended_at`.
+tellings = Table(
+    "tellings",
+    metadata,
+    Column("seq", Serial, primary_key=True, autoincrement=True),
+    Column("aggregator", String(64), nullable=False),
+    Column("topic", Id, nullable=False),
+    Column("what", String(16), nullable=False),
+    Column("state", String(32)),
+    Column("created_at", UtcTime, nullable=False),
+    Column("due_at", UtcTime, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("owner", Text),
+    Column("leased_until", UtcTime),
+    Column("status", Text),
+    Column("ended_at", UtcTime),
+    # The claim, and when time will next bring something.
+    Index(
+        "ix_tellings_waiting",
+        "aggregator",
+        "due_at",
+        "seq",
+        postgresql_where=text("ended_at IS NULL"),
+        sqlite_where=text("ended_at IS NULL"),
+    ),
+    # Whether something about the same message comes first.
+    Index(
+        "ix_tellings_topic",
+        "topic",
+        "seq",
+        postgresql_where=text("ended_at IS NULL"),
+        sqlite_where=text("ended_at IS NULL"),
+    ),
+    # Sweeping away what was refused long ago.
+    Index(
+        "ix_tellings_ended",
+        "ended_at",
+        postgresql_where=text("ended_at IS NOT NULL"),
+        sqlite_where=text("ended_at IS NOT NULL"),
+    ),
+)

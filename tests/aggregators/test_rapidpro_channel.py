@@ -13,17 +13,21 @@ from smsgate.aggregators.base import (
     Answer,
     Ask,
     BadCall,
+    Became,
     Call,
+    CameIn,
     Denied,
     Heard,
+    Notice,
     Options,
     Order,
     Refused,
     Secret,
+    Stopped,
     Taken,
     Unready,
 )
-from smsgate.aggregators.rapidpro_channel import Became, CameIn, Notice, Stopped, aggregator
+from smsgate.aggregators.rapidpro_channel import aggregator
 from smsgate.message import State
 from tests.make import NOON
 
