@@ -155,8 +155,12 @@ class Claim(Job[Claims]):
         most = max(rate, 1.0)
         if row.tokens is None or row.tokens_at is None:
             return most
-        passed = max((self.at - row.tokens_at).total_seconds(), 0.0)
+        passed = max((self._stored_now() - row.tokens_at).total_seconds(), 0.0)
         return min(row.tokens + passed * rate, most)
+
+    def _stored_now(self) -> datetime:
+        # As the database gives it back: what is cut off would be paid for at each claim.
+        return self.at.replace(microsecond=self.at.microsecond // 1000 * 1000)
 
     def _refilled(self, parts: float) -> datetime:
         # A text may have more parts than there are: then they are owed, and paid back first.
@@ -212,7 +216,10 @@ class Claim(Job[Claims]):
             return
         changed = row
         if parts is not None:
-            changed = replace(changed, tokens=parts, tokens_at=self.at)
+            # Never back: or a claim that waited for its turn is paid twice for the same time.
+            now = self._stored_now()
+            counted = max(row.tokens_at or now, now)
+            changed = replace(changed, tokens=parts, tokens_at=counted)
         if row.paused_at is not None:  # nobody else tries while this one does
             changed = replace(changed, paused_until=self.at + LEASE)
         if changed != row:

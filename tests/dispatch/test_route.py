@@ -228,6 +228,10 @@ async def test_parts_are_metered_and_owed(store: Store) -> None:
         assert await claimed(push, rate=2.0) == short[:1]
         push.clock.move(seconds=60)
         assert await claimed(push, rate=2.0) == short[1:3]
+        push.clock.move(seconds=-5)  # one that waited for its turn, or a clock that is behind
+        assert await claimed(push, rate=2.0) == []
+        push.clock.move(seconds=5)
+        assert await claimed(push, rate=2.0) == []
         assert await claimed(push) == short[3:]
 
 
