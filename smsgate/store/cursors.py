@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Integer, Text, bindparam, select, text
 
 from smsgate.store.dialect import upsert
 from smsgate.store.many import fetch
-from smsgate.store.tables import cursors, outbound
+from smsgate.store.tables import POLLED, cursors, outbound
 from smsgate.store.transact import Connection
 from smsgate.store.types import UtcTime
 
 Row = dict[str, Any]
 
-_ASKED: Final = (
-    "gateway_ref IS NOT NULL AND state IN ('received-by-gateway', 'forwarded-by-gateway', 'sent')"
-)
-
 # Messages an aggregator took and has not said the last word about. The condition names the index.
 UNFINISHED = (
     select(outbound.c.id, outbound.c.retries, outbound.c.gateway_ref)
     .where(
-        text(_ASKED),
+        text(POLLED),
         outbound.c.route == bindparam("route", type_=Text()),
         outbound.c.id > bindparam("place", type_=Text()),
         outbound.c.changed_at > bindparam("since", type_=UtcTime()),

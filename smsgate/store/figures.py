@@ -24,13 +24,13 @@ from sqlalchemy import (
 
 from smsgate.clock import to_ms
 from smsgate.message import State
-from smsgate.store.tables import inbound, orphan_reports, outbound, quarantine
+from smsgate.store.tables import ENDED, inbound, orphan_reports, outbound, quarantine
 from smsgate.store.transact import Connection
 from smsgate.store.types import UtcTime
 
 COUNTED_AT_MOST: Final = 10_000
 # Written as in the indexes, so that either engine sees that the index holds what is asked for.
-_SETTLED: Final = text("state NOT IN ('scheduled', 'pending', 'forwarded-to-gateway')")
+_SETTLED: Final = text(ENDED)
 _PENDING: Final = outbound.c.state == literal_column("'pending'")
 _HELD: Final = outbound.c.state == literal_column("'forwarded-to-gateway'")
 _SCHEDULED: Final = outbound.c.state == literal_column("'scheduled'")

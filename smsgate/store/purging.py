@@ -16,7 +16,15 @@ from sqlalchemy import Integer, Text, bindparam, or_, select, text
 
 from smsgate.retention import Retention
 from smsgate.store import blanking
-from smsgate.store.tables import audit, idempotency_keys, inbound, outbound, quarantine, records
+from smsgate.store.tables import (
+    ENDED,
+    audit,
+    idempotency_keys,
+    inbound,
+    outbound,
+    quarantine,
+    records,
+)
 from smsgate.store.transact import Connection
 from smsgate.store.types import UtcTime
 
@@ -53,7 +61,7 @@ MESSAGES = (
     select(outbound.c.id, outbound.c.recipient)
     .where(
         outbound.c.recipient.is_not(None),
-        text("state NOT IN ('scheduled', 'pending', 'forwarded-to-gateway')"),
+        text(ENDED),
         outbound.c.changed_at < _BEFORE,
         or_(outbound.c.state != "muted", outbound.c.due_at < _LOOK_BACK),
         or_(outbound.c.state != "unknown", outbound.c.changed_at < _LOOK_BACK),

@@ -94,12 +94,14 @@ records = Table(
     Column("created_at", UtcTime, nullable=False),
 )
 
-_POLLED = (
-    "gateway_ref IS NOT NULL AND state IN ('received-by-gateway', 'forwarded-by-gateway', 'sent')"
+# Conditions of indexes. Without lists: for a list of three SQLite makes a small table in memory
+# whenever it writes a row. A query that is to go along such an index says it in the same words.
+ENDED = "state <> 'scheduled' AND state <> 'pending' AND state <> 'forwarded-to-gateway'"
+POLLED = (
+    "gateway_ref IS NOT NULL AND (state = 'received-by-gateway'"
+    " OR state = 'forwarded-by-gateway' OR state = 'sent')"
 )
-_LEGIBLE = (
-    "recipient IS NOT NULL AND state NOT IN ('scheduled', 'pending', 'forwarded-to-gateway')"
-)
+_LEGIBLE = f"recipient IS NOT NULL AND {ENDED}"
 
 outbound = Table(
     "outbound_messages",
@@ -183,8 +185,8 @@ outbound = Table(
         "state",
         "changed_at",
         "due_at",
-        postgresql_where=text("state NOT IN ('scheduled', 'pending', 'forwarded-to-gateway')"),
-        sqlite_where=text("state NOT IN ('scheduled', 'pending', 'forwarded-to-gateway')"),
+        postgresql_where=text(ENDED),
+        sqlite_where=text(ENDED),
     ),
     # Figures: what waits for one phone alone.
     Index(
@@ -214,8 +216,8 @@ outbound = Table(
         "ix_outbound_messages_polled",
         "route",
         "id",
-        postgresql_where=text(_POLLED),
-        sqlite_where=text(_POLLED),
+        postgresql_where=text(POLLED),
+        sqlite_where=text(POLLED),
     ),
     # Pushes whose worker never said how they ended.
     Index(
