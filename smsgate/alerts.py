@@ -57,6 +57,7 @@ class Limits:
     address_changes: float = 4
     disk_free_percent: float = 10
     wal_mib: float = 64
+    backup_hours: float = 26
 
     @classmethod
     def from_settings(cls, document: Mapping[str, Any]) -> Self:
@@ -107,6 +108,7 @@ def judge(scene: Scene) -> list[Alert]:
         *_outcomes(scene),
         *_arrivals(scene),
         *_machine(scene),
+        *_backup(scene),
         *(_of_settings(line) for line in scene.warnings),
     ]
     return sorted(found, key=lambda one: (one.severity is Severity.WARN, one.name, one.subject))
@@ -302,6 +304,27 @@ def _machine(scene: Scene) -> Iterator[Alert]:
             "database",
             f"SQLite's log has {wal / 2**20:.0f} MiB and is not being folded in.",
             "Look for a program that holds the database open, such as a copy under way.",
+        )
+
+
+def _backup(scene: Scene) -> Iterator[Alert]:
+    figures = scene.figures
+    # Who never made one has had as long for it as there has been anything to lose.
+    since = figures.backup_at or figures.installed_at
+    if since is None:
+        return
+    minutes = (figures.at - since) / timedelta(minutes=1)
+    if minutes > scene.limits.backup_hours * 60:
+        yield Alert(
+            "BackupOld",
+            Severity.WARN,
+            "database",
+            f"The last backup is {_age(minutes)} old."
+            if figures.backup_at is not None
+            else f"No backup was ever made, and there are texts here since {_age(minutes)}.",
+            "Run smsgate backup, and look at what should run it every day. If the database is"
+            " copied in another way, raise smsgate.alerts.backup_hours.",
+            since,
         )
 
 

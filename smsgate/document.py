@@ -51,6 +51,7 @@ OWN_KEYS: Final[dict[str, dict[str, type | tuple[type, ...]]]] = {
             "address_changes",
             "disk_free_percent",
             "wal_mib",
+            "backup_hours",
         ),
         (int, float),
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Generic, TypeVar
 
@@ -18,7 +18,7 @@ from smsgate.clock import Clock
 from smsgate.heartbeat import Heartbeats
 from smsgate.message import State
 from smsgate.store import figures as store
-from smsgate.store import gateways, routes, sizes
+from smsgate.store import gateways, milestones, routes, sizes
 from smsgate.store.database import Store
 from smsgate.store.gateways import Sighting
 from smsgate.store.routes import RouteRow
@@ -88,6 +88,9 @@ class Snapshot:
     arrived: int  # within the last three hours
     arrived_last_week: int  # within the same three hours a week ago
     routes: Sequence[RouteRow] = ()
+    installed_at: datetime | None = None
+    backup_at: datetime | None = None  # as of when the last backup is
+    purged: Mapping[str, int] = field(default_factory=dict)  # by retention, so far, by kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,8 @@ class Figures:
                 now - _CONFLICTS_KEPT,
                 [one.name for one in installed().aggregators if one.content_identity],
             )
+            backup = await milestones.get(connection, milestones.BACKUP)
+            purge = await milestones.get(connection, milestones.PURGE)
             sightings = self._heartbeats.overlay(await gateways.all_of_them(connection))
             return Snapshot(
                 at=now,
@@ -173,6 +178,9 @@ class Figures:
                     connection, now - _WEEK - _SILENCE, now - _WEEK
                 ),
                 routes=await routes.all_of_them(connection),
+                installed_at=await milestones.installed_at(connection),
+                backup_at=backup.at if backup is not None else None,
+                purged=purge.details.get("total", {}) if purge is not None else {},
             )
 
     async def _look_back(self) -> Review:

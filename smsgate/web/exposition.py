@@ -246,6 +246,17 @@ def _stored(figures: Snapshot, outgoing: str) -> Iterator[Metric]:
         ("inbound_conflicts", "Ids that came with a second text within a day.", figures.conflicts),
     ):
         yield GaugeMetricFamily(f"smsgate_{name}", text, value=value)
+    yield GaugeMetricFamily(
+        "smsgate_backup_last_success_timestamp_seconds",
+        "As of when the last backup is; 0 where none was ever made.",
+        value=to_ms(figures.backup_at) / 1000 if figures.backup_at is not None else 0,
+    )
+    yield _labelled(
+        CounterMetricFamily(
+            "smsgate_purged_rows", "Rows that retention blanked or deleted.", labels=["kind"]
+        ),
+        [((kind,), number) for kind, number in sorted(figures.purged.items())],
+    )
     yield _labelled(
         GaugeMetricFamily(
             "smsgate_inbound_arrived_messages",

@@ -27,6 +27,7 @@ from tests.make import NOON
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "smsgate.rules.yml"
 DOCS = Path(__file__).parents[2] / "docs" / "monitoring.md"
 MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
 
 
 def phone(account: str = "gateway", **changes: Any) -> Phone:
@@ -129,6 +130,11 @@ CASES: list[tuple[dict[str, Any], list[tuple[str, str, str]]]] = [
     ({"machine": Machine(wal_bytes=64 * 2**20 + 1)}, [("WalBig", "warn", "database")]),
     ({"machine": Machine(last_redirected_at=NOON)}, [("SuspectedRedirect", "page", "all")]),
     ({"machine": Machine(last_redirected_at=NOON - 61 * MINUTE)}, []),
+    ({"backup_at": NOON - 26 * HOUR, "installed_at": NOON - 90 * HOUR}, []),
+    ({"backup_at": NOON - 26 * HOUR - MINUTE}, [("BackupOld", "warn", "database")]),
+    ({"backup_at": NOON - 90 * HOUR, "limits": {"backup_hours": 100}}, []),
+    ({"installed_at": NOON - 26 * HOUR}, []),
+    ({"installed_at": NOON - 27 * HOUR}, [("BackupOld", "warn", "database")]),
     ({"warnings": ["a", "b"]}, [("SettingsWarning", "warn", "settings")] * 2),
 ]
 
@@ -190,7 +196,7 @@ def _exported() -> set[str]:
     traffic = Traffic()
     traffic.note("GET", "/", 200, seconds=0.1, asked=0, said=5)
     families = exposition.own(
-        scene(routes=[RouteRow("africastalking")]).figures,
+        scene(routes=[RouteRow("africastalking")], purged={"inbound": 5}).figures,
         traffic,
         tally,
         _idle_writer(),
