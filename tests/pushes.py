@@ -27,6 +27,7 @@ from smsgate.transport import Transport
 from tests import make
 from tests.store.test_outbox import Do
 from tests.store.test_outbox import add as queue
+from tests.targets import Target
 
 LOOPBACK = networks(["127.0.0.0/8"])
 ROUTE = "africastalking"
@@ -80,6 +81,7 @@ class Pushing:
     clock: Clock
     keys: Keys
     tally: Tally
+    name: str = ROUTE
 
     async def add(self, *messages: OutboundMessage) -> list[str]:
         """Put messages in the queue; their ids."""
@@ -123,7 +125,7 @@ class Pushing:
     async def route(self) -> RouteRow:
         """What is known of the route."""
         async with self.store.read() as connection:
-            return await routes.get(connection, ROUTE)
+            return await routes.get(connection, self.name)
 
     async def put_route(self, row: RouteRow) -> None:
         """Make this known of the route instead."""
@@ -181,22 +183,24 @@ async def pushing_to(
     url: str,
     *,
     aggregator: Aggregator | None = None,
+    target: Target | None = None,
     start: bool = True,
     alone: bool = False,
     total_seconds: float = 10.0,
     clock: Clock | None = None,
     **route: Any,
 ) -> AsyncIterator[Pushing]:
-    """Push from `store` to `url` until the block ends."""
+    """Push from `store` to `url` until the block ends: to Africa's Talking, or to `target`."""
     clock = clock or Clock()
-    await store.write(PutSettings(document(url, **route), Mode.MERGE, "test", clock()))
+    settings = target.document(url, **route) if target else document(url, **route)
+    await store.write(PutSettings(settings, Mode.MERGE, "test", clock()))
     programmes = Programmes(store, forms_dir=None, clock=clock)
     keys, tally = Keys(), Tally()
     dispatcher = Dispatcher(
         store,
         programmes,
         keys,
-        AggregatorRegistry([aggregator or AfricasTalking()]),
+        AggregatorRegistry([aggregator or (target.aggregator if target else AfricasTalking())]),
         clock=clock,
         tally=tally,
         alone=alone,
@@ -205,7 +209,7 @@ async def pushing_to(
     if start:
         dispatcher.start()
     try:
-        yield Pushing(store, dispatcher, clock, keys, tally)
+        yield Pushing(store, dispatcher, clock, keys, tally, target.name if target else ROUTE)
     finally:
         await dispatcher.stop(grace=5)
 

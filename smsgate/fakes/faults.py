@@ -58,7 +58,7 @@ class Fault:
         kind: What; see `Kind`.
         taken: Whether the service did its work before.
         unread: Of a reset: whether it comes before the body of the request was read.
-        seconds: Of a drip: between two pieces.
+        seconds: Of a drip: before each piece.
     """
 
     kind: Kind

@@ -223,8 +223,8 @@ async def _spoil(
         await send({"type": "http.response.body", "body": half, "more_body": True})
         return await _break(scope, receive)
     for start in range(0, len(answer.body), _PIECE):
+        await asyncio.sleep(fault.seconds)
         piece = answer.body[start : start + _PIECE]
         await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await asyncio.sleep(fault.seconds)
     await send({"type": "http.response.body", "body": b""})
     return None

@@ -10,16 +10,23 @@ import sqlalchemy as sa
 from smsgate.store.database import Store
 from smsgate.store.tables import outbound
 from tests.pushes import Clock, pushing_to
+from tests.targets import BY_NAME
 
 
-async def main(database: str, fake: str, ahead: str) -> None:
+async def main(database: str, fake: str, ahead: str, name: str) -> None:
     clock = Clock()
     clock.move(seconds=float(ahead))
     left = sa.select(sa.func.count()).where(outbound.c.state.in_(["pending", "unknown"]))
     async with (
         Store(database) as store,
         pushing_to(
-            store, fake, clock=clock, unknown="retry", unknown_minutes=0.1, parallel=4
+            store,
+            fake,
+            target=BY_NAME[name],
+            clock=clock,
+            unknown="retry",
+            unknown_minutes=0.1,
+            parallel=4,
         ) as push,
     ):
 
