@@ -79,6 +79,27 @@ def shut_until(row: RouteRow, now: datetime) -> datetime | None:
     return row.paused_until if row.paused_until > now else None
 
 
+def _parts(row: RouteRow, route: Route, now: datetime) -> float | None:
+    """How many SMS parts may go out now, None for any number; below 0 they are owed."""
+    if route.rate is None:
+        return None
+    most = max(route.rate, 1.0)
+    if row.tokens is None or row.tokens_at is None:
+        return most
+    passed = max((_as_stored(now) - row.tokens_at).total_seconds(), 0.0)
+    return min(row.tokens + passed * route.rate, most)
+
+
+def _refilled(parts: float, route: Route, now: datetime) -> datetime:
+    # A text may have more parts than there are: then they are owed, and paid back first.
+    return now + timedelta(seconds=(_LEAST - parts) / (route.rate or 1.0))
+
+
+def _as_stored(now: datetime) -> datetime:
+    # As the database gives it back: what is cut off would be paid for at each claim.
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a look without writing found; `again_at` is when time will bring something."""
@@ -97,10 +118,14 @@ class Look(Job[Found]):
     async def run(self, connection: Connection) -> Found:
         """See `Job.run`."""
         name, now = self.route.name, self.at
-        shut = shut_until(await routes.get(connection, name), now)
-        if shut is None and await pushing.any_waiting(connection, now):
+        row = await routes.get(connection, name)
+        held = shut_until(row, now)
+        parts = _parts(row, self.route, now)
+        if held is None and parts is not None and parts < _LEAST:
+            held = _refilled(parts, self.route, now)
+        if held is None and await pushing.any_waiting(connection, now):
             return Found(ready=True)
-        times = [shut if shut is not None else await pushing.next_due(connection, now)]
+        times = [held if held is not None else await pushing.next_due(connection, now)]
         times.append(await pushing.next_lapse(connection))
         if self.route.retry_unknown:
             since = now - LOOK_BACK
@@ -136,35 +161,18 @@ class Claim(Job[Claims]):
         shut = shut_until(row, self.at)
         if shut is not None:
             return Claims(again_at=shut)
-        parts = self._parts(row)
+        parts = _parts(row, self.route, self.at)
         if parts is not None and parts < _LEAST:
-            return Claims(again_at=self._refilled(parts))
+            return Claims(again_at=_refilled(parts, self.route, self.at))
         # The first one through a route that was shut says whether it goes again.
         room = self.room if row.paused_at is None else 1
         found = await self._found(connection, room)
         taken, parts = _within(found, parts)
         await self._take(connection, taken)
         await self._note(connection, row, parts, tried=bool(taken))
-        again = self._refilled(parts) if parts is not None and parts < _LEAST else None
+        spent = parts is not None and parts < _LEAST
+        again = _refilled(parts or 0.0, self.route, self.at) if spent else None
         return Claims([self._claimed(row) for row in taken], again)
-
-    def _parts(self, row: RouteRow) -> float | None:
-        rate = self.route.rate
-        if rate is None:
-            return None
-        most = max(rate, 1.0)
-        if row.tokens is None or row.tokens_at is None:
-            return most
-        passed = max((self._stored_now() - row.tokens_at).total_seconds(), 0.0)
-        return min(row.tokens + passed * rate, most)
-
-    def _stored_now(self) -> datetime:
-        # As the database gives it back: what is cut off would be paid for at each claim.
-        return self.at.replace(microsecond=self.at.microsecond // 1000 * 1000)
-
-    def _refilled(self, parts: float) -> datetime:
-        # A text may have more parts than there are: then they are owed, and paid back first.
-        return self.at + timedelta(seconds=(_LEAST - parts) / (self.route.rate or 1.0))
 
     async def _found(self, connection: Connection, room: int) -> list[Row]:
         share = (self.turn + room) // AGED_SHARE - self.turn // AGED_SHARE
@@ -217,7 +225,7 @@ class Claim(Job[Claims]):
         changed = row
         if parts is not None:
             # Never back: or a claim that waited for its turn is paid twice for the same time.
-            now = self._stored_now()
+            now = _as_stored(self.at)
             counted = max(row.tokens_at or now, now)
             changed = replace(changed, tokens=parts, tokens_at=counted)
         if row.paused_at is not None:  # nobody else tries while this one does

@@ -13,26 +13,17 @@ import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from smsgate import failpoints, log
-from smsgate.aggregators.base import (
-    Aggregator,
-    Answer,
-    Options,
-    Outcome,
-    Push,
-    Secret,
-    Unclear,
-    Unready,
-)
+from smsgate.aggregators.base import Aggregator, Secret, Unready
 from smsgate.aggregators.registry import AggregatorRegistry
+from smsgate.attempting import Way, attempt, broken_off
 from smsgate.claiming import LOOK_BACK, Claim, Claimed, Claims, Found, Look, Secrets
 from smsgate.clock import Clock
 from smsgate.errors import SecretUnreadable, SmsgateError
-from smsgate.message import State
 from smsgate.offering import Terms
 from smsgate.programme import Programme, Programmes
 from smsgate.pushing import SWEEP, GiveBack, Lapse, SendAgain, Settle
@@ -42,7 +33,7 @@ from smsgate.store.database import Store
 from smsgate.store.writer import Job
 from smsgate.tally import Tally
 from smsgate.transport import Transport
-from smsgate.verdict import End, Health, Verdict, of_reply, of_unready
+from smsgate.verdict import Health, Verdict
 
 TICK_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 15.0
@@ -53,19 +44,11 @@ _SHARE: Final = 4
 _LEAST_REST: Final = 0.005
 _MOST_REST: Final = 0.25
 _BLIND_SECONDS: Final = 2.0  # where other processes' commits cannot be seen
+# Answers that may wait to be written down, in multiples of a route's `parallel`.
+_MOST_UNWRITTEN: Final = 2
 _LAST_TRIES: Final = 3
 
 logger = log.get(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """A route with all that it takes to go there."""
-
-    route: Route
-    options: Options
-    secret: Secret | Unready | None
-    transport: Transport
 
 
 class Dispatcher:
@@ -107,13 +90,13 @@ class Dispatcher:
         self.worker = f"worker-{secrets.token_hex(6)}"
         self._wake = asyncio.Event()
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._out: set[str] = set()  # of these, the ones that are not answered yet
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
         self._transport: tuple[Route, Transport] | None = None
         self._retired: list[Transport] = []
         self._turn = 0
         self._flowing = False  # the last claim was full: there may be more
-        self._throttled_until: datetime | None = None
         self._uncertain = False  # a claim may have gone through without our hearing of it
         self._swept_at = -_SWEEP_SECONDS
         self._rest_until = 0.0
@@ -207,11 +190,9 @@ class Dispatcher:
         if route is None:  # what is for phones is none of our business
             self._rest_until = time.monotonic() + _SWEEP_SECONDS
             return await self._next_lapse()
-        if len(self._busy) >= route.parallel:
+        if self._room(route) <= 0:
             return None
         now = self._clock()
-        if self._throttled_until is not None and self._throttled_until > now:
-            return self._throttled_until
         if not self._flowing:
             look = await self._look(route, now)
             if not look.ready:
@@ -222,8 +203,13 @@ class Dispatcher:
             self._send_off(way, claimed)
         return claims.again_at or now
 
+    def _room(self, route: Route) -> int:
+        """How many more may go out; what is answered is still in hand until that is on disk."""
+        unwritten = len(self._busy) - len(self._out)
+        return min(route.parallel - len(self._out), _MOST_UNWRITTEN * route.parallel - unwritten)
+
     async def _claim(self, programme: Programme, route: Route) -> Claims:
-        room = route.parallel - len(self._busy)
+        room = self._room(route)
         if self._uncertain:
             await self._give_back()
         terms = Terms(programme.queue, programme.opted_out)
@@ -236,7 +222,6 @@ class Dispatcher:
             raise
         self._turn += len(claims.messages)
         self._flowing = len(claims.messages) == room
-        self._throttled_until = claims.again_at
         return claims
 
     async def _give_back(self) -> None:
@@ -287,7 +272,7 @@ class Dispatcher:
         if not lapsed and not unknown:
             self._swept_at = time.monotonic()
 
-    async def _way(self, route: Route) -> _Way:
+    async def _way(self, route: Route) -> Way:
         """What it takes to go by `route` now."""
         aggregator = route.aggregator
         secret: Secret | Unready | None
@@ -297,7 +282,7 @@ class Dispatcher:
         except SecretUnreadable as error:
             secret, incoming = Unready(str(error)), ()
         options = replace(route.options, incoming=incoming[0] if incoming else None)
-        return _Way(route, options, secret, self._transport_of(route))
+        return Way(route, options, secret, self._transport_of(route))
 
     def _transport_of(self, route: Route) -> Transport:
         if self._retired and not self._busy:
@@ -312,51 +297,36 @@ class Dispatcher:
         self._transport = (route, transport)
         return transport
 
-    def _send_off(self, way: _Way, claimed: Claimed) -> None:
+    def _send_off(self, way: Way, claimed: Claimed) -> None:
         task = asyncio.create_task(self._push(way, claimed), name=f"smsgate-push-{claimed.id}")
         self._busy[claimed.id] = task
+        self._out.add(claimed.id)
         task.add_done_callback(lambda _: self._done(claimed))
 
     def _done(self, claimed: Claimed) -> None:
         self._busy.pop(claimed.id, None)
+        self._out.discard(claimed.id)
         self.wake()
 
-    async def _push(self, way: _Way, claimed: Claimed) -> None:
+    async def _push(self, way: Way, claimed: Claimed) -> None:
         failpoints.come_by("push.after_attempt_row")
         began = time.perf_counter()
         left = asyncio.Event()
         try:
-            verdict = await self._attempt(way, claimed, left)
+            verdict = await attempt(way, claimed, left, self._clock)
         except asyncio.CancelledError:  # the process ends, and says so while it can
-            verdict = _broken_off("stopped", left)
+            verdict = broken_off("stopped", left)
         except Exception as error:
             logger.error("push failed", route=claimed.route, exc_info=error)
-            verdict = _broken_off("our_fault", left)
+            verdict = broken_off("our_fault", left)
         failpoints.come_by("push.after_http_before_outcome")
         self._tally.pushed(claimed.route, verdict.end, time.perf_counter() - began)
+        if verdict.health is Health.UP:
+            # The next may go while this is being written down. After anything else they wait until
+            # it is: it may have shut the route.
+            self._out.discard(claimed.id)
+            self.wake()
         await self._settle(way.route.aggregator, claimed, verdict)
-
-    async def _attempt(self, way: _Way, claimed: Claimed, left: asyncio.Event) -> Verdict:
-        if isinstance(way.secret, Unready):
-            return of_unready(way.secret)
-        push = Push(
-            claimed.reference,
-            claimed.recipient,
-            claimed.text,
-            claimed.segments,
-            claimed.expires_at,
-            self._clock(),
-        )
-        aggregator = way.route.aggregator
-        try:
-            ask = aggregator.compose(push, way.secret, way.options)
-        except Exception as error:
-            logger.error("compose failed", route=claimed.route, exc_info=error)
-            return of_unready(Unready(f"the aggregator's code failed: {type(error).__name__}"))
-        if isinstance(ask, Unready):
-            return of_unready(ask)
-        reply = await way.transport.ask(ask, left=left)
-        return of_reply(reply, lambda answer: _interpreted(aggregator, answer), self._clock())
 
     async def _settle(self, aggregator: Aggregator, claimed: Claimed, verdict: Verdict) -> None:
         """Write down the outcome, however long the database is away: nobody else knows it."""
@@ -374,17 +344,3 @@ class Dispatcher:
                 return  # the lease lapses: the message is then `unknown`
             else:
                 return
-
-
-def _interpreted(aggregator: Aggregator, answer: Answer) -> Outcome:
-    try:
-        return aggregator.interpret(answer)
-    except Exception as error:
-        logger.error("interpret failed", aggregator=aggregator.name, exc_info=error)
-        return Unclear(f"the aggregator's code failed: {type(error).__name__}")
-
-
-def _broken_off(reason: str, left: asyncio.Event) -> Verdict:
-    if left.is_set():
-        return Verdict(End.UNKNOWN, State.UNKNOWN, reason, Health.SILENT)
-    return Verdict(End.PAUSED, State.PENDING, reason, Health.SILENT)
