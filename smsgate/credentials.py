@@ -41,7 +41,7 @@ def expected(aggregators: AggregatorRegistry) -> set[str]:
     """The credentials that the installed aggregators may use."""
     names = set()
     for each in aggregators.aggregators:
-        uses = ["incoming"] * bool(each.endpoints) + ["outgoing"] * each.sends
+        uses = ["incoming"] * bool(each.endpoints) + ["outgoing"] * (each.sends or each.listens)
         names |= {f"{prefix}:{use}" for prefix in each.credential_prefixes[:1] for use in uses}
     return names
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from smsgate.aggregators import africastalking, rapidpro
+from smsgate.aggregators import africastalking, rapidpro, rapidpro_channel
 from smsgate.fakes.africastalking import STATUS_OF
 from tests.docs.reading import Block, blocks, codes, page, rows, section
 from tests.docs.terminal import Process, Terminal, process
@@ -27,15 +27,15 @@ def part(heading: str) -> list[Block]:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[tuple[Process, Terminal]]:
+def served(folder: Path, **environment: str) -> Iterator[tuple[Process, Terminal]]:
     """smsgate on a fresh data directory, and a terminal beside it."""
     arguments = ["serve", "--port", "0"]
-    with process(arguments, folder=folder, until="/api/sms\n") as server:
+    with process(arguments, folder=folder, until="/api/sms\n", **environment) as server:
         instead = {
             SMSGATE_URL: server.url,
             "ADMIN_PASSWORD='as printed'": f"ADMIN_PASSWORD='{server.passwords['admin']}'",
         }
-        with Terminal(folder, instead) as terminal:
+        with Terminal(folder, instead, **environment) as terminal:
             yield server, terminal
 
 
@@ -161,6 +161,61 @@ def test_a_text_and_its_reply_through_rapidpro(tmp_path: Path) -> None:
             fake.until(steps[6].text)
             assert in_the_end(terminal, steps, 7, after=("pending",))
         assert len(steps) == 9
+
+
+@pytest.mark.slow
+def test_a_text_of_couriers_and_what_it_is_told(database_url: str, tmp_path: Path) -> None:
+    steps = part("A channel of RapidPro on your own machine")
+    port = free_port()
+    own = {"SMSGATE_DATABASE_URL": database_url} if "postgres" in database_url else {}
+    with served(tmp_path, **own) as (_, terminal):
+        terminal.instead["http://127.0.0.1:5995"] = f"http://127.0.0.1:{port}"
+        assert steps[0].text == "make serve\n"
+        command, shown = answered(steps, 1)
+        assert terminal.paste(command) == shown
+        with stand_in(steps[3], tmp_path, port, terminal) as fake:
+            for place in (4, 6):
+                command, shown = answered(steps, place)
+                assert terminal.paste(command) == shown
+            assert steps[8].language == "bash"
+            terminal.paste(steps[8].text)
+            fake.until(steps[9].text)
+        assert len(steps) == 10
+
+
+@pytest.mark.slow
+def test_a_channel_as_the_page_has_it(tmp_path: Path) -> None:
+    heading = "smsgate as a channel of RapidPro"
+    first = next(block for block in blocks(PAGE) if block.language == "bash")
+    with served(tmp_path) as (server, terminal):
+        terminal.paste(first.text)
+        for block in part(heading):
+            if block.language == "bash":
+                said = terminal.paste(block.text)
+                assert '"error"' not in said, said
+        key = terminal.paste('printf %s "$INCOMING_KEY"')
+        fields = dict(rows(section(PAGE, heading)))
+        url = fields["URL"].strip("`").replace("https://sms.example.org", server.url)
+        (template,) = (block.text for block in part(heading) if block.language == "text")
+        body = template.strip()
+        for name, value in (("id", "10"), ("text", "Jambo"), ("to", "%2B254711000001")):
+            body = body.replace(f"{{{{{name}}}}}", value)
+        kind = fields["content type"].strip("`")
+        headers = {"Content-Type": kind, "Authorization": f"Token {key}"}
+        assert fields["Authorization"].startswith("`Token KEY`")
+        answer = httpx2.request(
+            fields["method"].strip("`"), url, content=body, headers=headers, trust_env=False
+        )
+        assert answer.status_code == 200
+        assert fields["MT response check"].split("`")[1] in answer.text
+        auth = ("admin", server.passwords["admin"])
+        listed = httpx2.get(
+            f"{server.url}/api/v1/messages?direction=outbound", auth=auth, trust_env=False
+        ).json()["data"]
+        assert [(one["to"], one["content"]) for one in listed] == [("+254711000001", "Jambo")]
+        told = [cell.strip("`") for cells in rows(section(PAGE, heading)) for cell in cells]
+        for word in rapidpro_channel.WORD_OF.values():
+            assert any(word in cell for cell in told)
 
 
 @pytest.mark.slow
