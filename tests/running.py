@@ -19,6 +19,7 @@ from smsgate.accounts import AddUser
 from smsgate.app import create_app
 from smsgate.settings import Settings
 from smsgate.store.database import Store
+from smsgate.web.onepiece import OnePiece
 from tests.make import Clock, basic
 
 PASSWORD = "Tulip-Rain-42"
@@ -94,7 +95,9 @@ async def running(settings: Settings, clock: Clock) -> AsyncIterator[Running]:
     # With its protocol named: asyncio spares only such sockets the 40 ms of Nagle's algorithm.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", ws="none")
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="on", ws="none", http=OnePiece
+    )
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

@@ -26,6 +26,7 @@ from smsgate.settings import Settings
 from smsgate.store import schema
 from smsgate.store.database import Store
 from smsgate.vault import Vault, sealer_of
+from smsgate.web.onepiece import OnePiece
 
 _DRAIN_SECONDS = 15
 # Young objects between two collections: a group of polls makes many that die together.
@@ -131,7 +132,7 @@ def _run(settings: Settings, listener: socket.socket, made: Sequence[Credentials
     config = uvicorn.Config(
         create_app(settings),
         loop="uvloop",
-        http="httptools",
+        http=OnePiece,
         ws="none",
         lifespan="on",
         log_config=None,
