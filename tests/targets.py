@@ -22,7 +22,7 @@ from smsgate.fakes.nepal_doit import NepalDoit
 from smsgate.fakes.rapidpro import RapidPro
 from smsgate.fakes.service import Service
 from smsgate.fakes.twilio import ACCOUNT, Twilio
-from tests.vendors import Vendor
+from tests.vendors import Plain, Vendor
 
 GENERIC: Final = Path(__file__).parents[1] / "docs" / "generic"
 KEY: Final = "fake-key"
@@ -70,7 +70,8 @@ class Target:
 
     def number(self, place: int = 0) -> str:
         """The number of somebody, another one for each place."""
-        return f"{self.country}{place:0{13 - len(self.country)}d}"
+        # Ending in a 7: the last figures of some numbers mean something to their stand-ins.
+        return f"{self.country}{place:0{12 - len(self.country)}d}7"
 
 
 def _described(name: str) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def _described(name: str) -> dict[str, Any]:
 
 
 _TWILIO: Final = {"twilio": {"account_sid": ACCOUNT, "from": "+14155550100"}}
-ALL: Final = (
+_ALL: Final = (
     Target(
         "africastalking",
         AfricasTalking,
@@ -130,6 +131,15 @@ ALL: Final = (
         credential="national-sms",
     ),
 )
+# The package of `docs/writing-an-aggregator.md`, where its test has it installed.
+_PLAIN: Final = Target(
+    "plain",
+    Plain,
+    "received-by-gateway",
+    credential="plain",
+    strange=dict.fromkeys((400, 422), ("paused", "pending")),
+)
+ALL: Final = _ALL if installed().named("plain") is None else (*_ALL, _PLAIN)
 BY_NAME: Final = {one.name: one for one in ALL}
 
 

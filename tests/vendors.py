@@ -1,5 +1,5 @@
-"""The JSON vendor of `docs/generic/json-vendor.json`, which nobody has: all others are in
-`smsgate.fakes`.
+"""Services that nobody has: the JSON vendor of `docs/generic/json-vendor.json`, and Plain of
+`docs/writing-an-aggregator.md`. All others are in `smsgate.fakes`.
 """
 
 from __future__ import annotations
@@ -44,3 +44,20 @@ class Vendor(Reporting):
         body = write({"reports": [item]}).encode()
         kind = {"Content-Type": "application/json"}
         return Post(f"delivery report {word}", self._urls[reference], body, kind)
+
+
+class Plain(Reporting):
+    """The made-up service, as its manual on the page has it."""
+
+    def sends(self, request: Request) -> Iterable[tuple[str, str]]:
+        return [(request.form.get("to", ""), request.form.get("text", ""))]
+
+    def answer(self, request: Request) -> Answer:
+        if (request.method, request.path) != ("POST", "/send"):
+            return Answer.text("no such page", 404)
+        if request.form.get("key") != self.key:
+            return Answer.text("ERR 1 wrong key", 200)
+        if request.form["to"].endswith("0"):
+            return Answer.text("ERR 3 bad number", 200)
+        self.taken.update(self.sends(request))
+        return Answer.text(f"OK 88{len(self.taken)}\n", 200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,30 +13,15 @@ import httpx2
 import pytest
 
 from smsgate.aggregators.base import Aggregator
-from smsgate.fakes.faults import Answer
-from smsgate.fakes.service import Request, Service
 from smsgate.fakes.serving import serving
 from tests.docs.reading import ROOT, blocks, page, rows, section
 from tests.docs.terminal import Terminal, process
+from tests.vendors import Plain
 
 PAGE = page("writing-an-aggregator.md")
 ASKED = "What smsgate asks of an aggregator"
 CONTRACT = ROOT / "tests" / "aggregators" / "test_contract.py"
-
-
-class Plain(Service):
-    """The made-up service, as its manual on the page has it."""
-
-    def sends(self, request: Request) -> list[tuple[str, str]]:
-        return [(request.form["to"], request.form["text"])]
-
-    def answer(self, request: Request) -> Answer:
-        assert (request.method, request.path) == ("POST", "/send")
-        assert request.form["key"] == "their-key"
-        if request.form["to"].endswith("0"):
-            return Answer.text("ERR 3 bad number", 200)
-        self.taken.update(self.sends(request))
-        return Answer.text(f"OK 88{len(self.taken)}\n", 200)
+DISPATCH = ROOT / "tests" / "dispatch"
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +48,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-def test_it_keeps_the_contract(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "least"),
+    [(CONTRACT, 10), (DISPATCH / "test_matrix_of_all.py", 4), (DISPATCH / "test_killed.py", 1)],
+    ids=["contract", "matrix", "killed"],
+)
+def test_it_does_what_is_asked_of_all(folder: Path, file: Path, least: int) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
-            *(str(CONTRACT), "-k", "plain"),
+            *(str(file), "-k", "plain or is_here"),
         ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(folder)},
@@ -76,13 +67,15 @@ def test_it_keeps_the_contract(folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
-    assert " passed" in done.stdout
+    passed = re.search(r"(\d+) passed", done.stdout)
+    assert passed is not None
+    assert int(passed[1]) >= least
 
 
 @pytest.mark.slow
 async def test_a_text_its_reply_and_the_report(folder: Path, tmp_path: Path) -> None:
     (setting_up,) = (b for b in blocks(section(PAGE, "Using it")) if b.language == "bash")
-    async with serving(Plain()) as url:
+    async with serving(Plain(key="their-key")) as url:
         with process(
             ["serve", "--port", "0"], folder=tmp_path, until="/api/sms\n", PYTHONPATH=str(folder)
         ) as server:
