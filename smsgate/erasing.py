@@ -58,7 +58,7 @@ class Erase(Job[None]):
             kept = await erasing.answers(connection, part.answers)
             await blanking.answers(connection, kept, self.number.means)
         if part.orphans:
-            await erasing.drop_orphans(connection, part.orphans)
+            await blanking.orphans(connection, part.orphans)
         if part.consent:
             await erasing.forget_consent(connection, part.consent)
         await repeats.forget_number(connection, self.number.name)

@@ -17,6 +17,7 @@ from smsgate.store.tables import (
     audit,
     idempotency_keys,
     inbound,
+    orphan_reports,
     outbound,
     outbound_attempts,
     outbound_history,
@@ -132,6 +133,11 @@ async def set_aside(connection: Connection, ids: Collection[str]) -> None:
     await connection.execute(
         update(quarantine).where(quarantine.c.id.in_(list(ids))).values(raw=b"")
     )
+
+
+async def orphans(connection: Connection, seqs: Collection[int]) -> None:
+    """Forget reports on messages that are not known."""
+    await connection.execute(delete(orphan_reports).where(orphan_reports.c.seq.in_(list(seqs))))
 
 
 async def acts(connection: Connection, seqs: Collection[int]) -> None:

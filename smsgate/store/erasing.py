@@ -203,11 +203,6 @@ async def close_aside(connection: Connection, ids: Sequence[str], *, by: str, at
     )
 
 
-async def drop_orphans(connection: Connection, seqs: Sequence[int]) -> None:
-    """Forget reports on messages that are not known."""
-    await connection.execute(delete(orphan_reports).where(orphan_reports.c.seq.in_(seqs)))
-
-
 async def forget_consent(connection: Connection, hashes: Sequence[bytes]) -> None:
     """Forget numbers of the consent list. Of those that opted out the hash stays, and is obeyed."""
     await connection.execute(

@@ -21,6 +21,7 @@ from smsgate.store.tables import (
     audit,
     idempotency_keys,
     inbound,
+    orphan_reports,
     outbound,
     quarantine,
     records,
@@ -85,6 +86,11 @@ SET_ASIDE = (
     .order_by(quarantine.c.resolved_at)
     .limit(_LIMIT)
 )
+ORPHANS = (
+    select(orphan_reports.c.seq, orphan_reports.c.received_at.label("at"))
+    .order_by(orphan_reports.c.seq)
+    .limit(_LIMIT)
+)
 ACTS = select(audit.c.seq, audit.c.at).order_by(audit.c.seq).limit(_LIMIT)
 
 
@@ -97,6 +103,7 @@ class Old:
     documents: list[Row] = field(default_factory=list)
     messages: dict[str, str] = field(default_factory=dict)
     answers: list[Row] = field(default_factory=list)
+    orphans: list[int] = field(default_factory=list)
     set_aside: list[str] = field(default_factory=list)
     acts: list[int] = field(default_factory=list)
     places: dict[str, str] = field(default_factory=dict)
@@ -110,6 +117,7 @@ class Old:
             "records": len(self.documents),
             "outbound": len(self.messages),
             "answers": len(self.answers),
+            "orphan_reports": len(self.orphans),
             "quarantine": len(self.set_aside),
             "audit": len(self.acts),
         }
@@ -160,6 +168,8 @@ async def _content(
     found = await _rows(connection, MESSAGES, left, before=before, look_back=look_back)
     old.messages = {row["id"]: row["recipient"] for row in left.of(found)}
     old.answers = left.of(await _rows(connection, ANSWERS, left, before=before))
+    found = await _rows(connection, ORPHANS, left)
+    old.orphans = left.of([row["seq"] for row in _until(found, before)])
 
 
 class _Left:
@@ -202,6 +212,8 @@ async def blank(connection: Connection, old: Old) -> None:
     if old.messages:
         await blanking.messages(connection, old.messages)
     await blanking.answers(connection, old.answers)
+    if old.orphans:
+        await blanking.orphans(connection, old.orphans)
     if old.set_aside:
         await blanking.set_aside(connection, old.set_aside)
     if old.acts:

@@ -273,6 +273,7 @@ def reply_row(number: str, text: str) -> dict[str, Any]:
         (purging.MESSAGES, "ix_outbound_messages_legible"),
         (purging.ANSWERS, "ix_idempotency_keys_legible"),
         (purging.SET_ASIDE, "ix_quarantine_decided"),
+        (purging.ORPHANS, "orphan_reports"),
         (purging.ACTS, "audit"),
     ],
 )
