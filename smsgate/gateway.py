@@ -7,9 +7,10 @@ covers it all. Many polls share a transaction and its statements.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
+
+import msgspec
 
 from smsgate import intake, log, offering, settling, wire
 from smsgate.idle import Idle
@@ -31,11 +32,10 @@ Row = dict[str, Any]
 logger = log.get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What a poll is told, and what was done for it."""
 
-    offers: Sequence[Offered] = field(default_factory=tuple)
+    offers: Sequence[Offered] = ()
     stored: int = 0
     duplicates: int = 0
     conflicts: int = 0

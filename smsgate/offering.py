@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from smsgate.message import State
 from smsgate.optout import OPTED_OUT, OptedOut
 from smsgate.outbox import end, entry, wire_id
@@ -27,8 +29,7 @@ AGED, AGED_SHARE = timedelta(minutes=30), 5
 _LOOKS = 4  # how often a batch that was held back whole is looked for again
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(msgspec.Struct, frozen=True):
     """A message as it is handed to a phone."""
 
     id: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from smsgate.rules import QueueRules
 
@@ -14,12 +15,11 @@ Row = dict[str, Any]
 BATCH = 25  # messages a phone is given at most in one answer (protocol section 1.5)
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """One poll's wish for messages; replies to the inbound ids in `own` go first."""
 
     account: str
-    own: Collection[str] = field(default_factory=frozenset)
+    own: Collection[str] = frozenset()
 
 
 class Shares:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+import msgspec
 from sqlalchemy import bindparam, insert, select, update
 
 from smsgate.store import consent, repeats, tellings
@@ -23,13 +23,12 @@ Key = tuple[str, bytes, bytes]
 Put = Callable[[Connection, Sequence[Row]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """A message that arrived and all that follows from it, as rows that are written together."""
 
     inbound: Row
     record: Row | None = None
-    outbound: Sequence[Row] = field(default_factory=tuple)
+    outbound: Sequence[Row] = ()
     # What its sender asked for of all further messages (`smsgate.store.consent`).
     wish: Row | None = None
     # Whom to tell of it (`smsgate.store.tellings`).
@@ -47,8 +46,7 @@ class Arrival:
         return 2 + 2 * len(self.outbound)
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(msgspec.Struct, frozen=True):
     """What became of an arrival: `stored`, `conflict` (stored, and flagged), or `duplicate`."""
 
     outcome: Literal["stored", "conflict", "duplicate"]

@@ -7,10 +7,10 @@ import binascii
 import functools
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
+import msgspec
 from starlette.requests import Request
 
 from smsgate.accounts import Account
@@ -25,8 +25,7 @@ _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
 LOGGED_OUT = {"logout-authorization": "CHT-Core API", "WWW-Authenticate": CHALLENGE}
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who asks, under which settings, and when."""
 
     account: Account
