@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -63,12 +63,25 @@ class Gate(Job[RouteRow]):
 def known(
     programme: Programme, registry: AggregatorRegistry, rows: Sequence[RouteRow]
 ) -> list[Shown]:
-    """The ways out there are, by name: the one in use, and those of which anything is known."""
+    """The ways out there are, by name: those in use, and those of which anything is known.
+
+    In use are the one by which messages go, and the way to each aggregator that is told things.
+    """
     found = {row.name: row for row in rows}
     route = route_of(programme, registry)
-    if route is not None:
-        found.setdefault(route.name, RouteRow(route.name))
-    return [
-        Shown(found[name], in_use=route is not None and name == route.name)
-        for name in sorted(found)
-    ]
+    used = set() if route is None else {route.name}
+    used |= told(programme, registry)
+    for name in used:
+        found.setdefault(name, RouteRow(name))
+    return [Shown(found[name], in_use=name in used) for name in sorted(found)]
+
+
+def told(programme: Programme, registry: AggregatorRegistry) -> set[str]:
+    """The aggregators that are told things (`smsgate.telling`): those whose address is set."""
+    own = programme.options().own
+    listening = [one for one in registry.described(own).aggregators if one.listens]
+    return {one.name for one in listening if _address(own.get(one.name.replace("-", "_")))}
+
+
+def _address(stated: object) -> bool:
+    return isinstance(stated, Mapping) and bool(stated.get("url"))

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from smsgate.fakes import courier
 from smsgate.settings import Settings
 from smsgate.store.spool import Spool
 from smsgate.store.tables import inbound, outbound, quarantine, records
@@ -35,7 +36,11 @@ async def cable(settings: Settings) -> AsyncIterator[tuple[Cable, Settings]]:
 
 
 async def prepare(server: Running) -> None:
-    for name in ("africastalking.com:incoming", "rapidpro:incoming"):
+    for name in (
+        "africastalking.com:incoming",
+        "rapidpro:incoming",
+        "rapidpro-channel:incoming",
+    ):
         response = await server.call(
             "PUT",
             f"/api/v1/credentials/{name}",
@@ -121,6 +126,33 @@ async def test_a_thousand_calls_while_the_database_goes_and_comes(
         assert set(await texts(server)) == {f"1!ANC!Sam {number}#23#2015" for number in range(1000)}
         assert len(await rows(server, records)) == len(await rows(server, outbound)) == 1002
         assert await rows(server, quarantine) == []
+
+
+async def test_orders_that_come_while_it_is_away_are_carried_out_once(
+    cable: tuple[Cable, Settings], clock: Clock
+) -> None:
+    made, near = cable
+    async with running(near, clock) as server:
+        await prepare(server)
+        before = len(await rows(server, outbound))
+        address = f"{server.url}/api/v1/sms/rapidpro-channel/outgoing-messages"
+
+        async def order(number: int) -> None:
+            post = courier.order(
+                str(number), f"+25471{number:07d}", "x", url=address, authorization=KEY
+            )
+            headers = dict(post.headers)
+            answer = await server.client.post(post.url, content=post.body, headers=headers)
+            assert answer.status_code == 200, answer.text
+
+        await order(0)
+        await made.cut()
+        for number in (*range(10), *range(10)):
+            await order(number)
+        assert server.services.spool.depth == 20
+        await made.mend()
+        await drained(server.services.spool)
+        assert len(await rows(server, outbound)) == before + 10
 
 
 async def test_what_is_kept_outlives_the_process_and_may_go_in_twice(

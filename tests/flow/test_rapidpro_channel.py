@@ -225,6 +225,21 @@ async def test_a_set_up_that_is_wrong_stops_with_an_alert(server: Running) -> No
         assert await one.told(1) == [("sent", "10")]
 
 
+async def test_a_person_holds_it_back_and_lets_it_go_on(server: Running) -> None:
+    async with channel(server) as one:
+        (route,) = (await server.get("/api/v1/routes"))["data"]
+        assert (route["name"], route["in_use"]) == ("rapidpro-channel", True)
+        await server.call("POST", "/api/v1/routes/rapidpro-channel/pause", json={})
+        await server.poll(text_in("s1", "hello"))
+        await one.order()
+        (message,) = [one for one in await server.poll() if is_order(one["id"])]
+        await server.poll(updates=[update(message["id"], "SENT")])
+        assert len(await rows(server, tellings)) == 2
+        assert one.courier.told == []
+        await server.call("POST", "/api/v1/routes/rapidpro-channel/resume")
+        assert sorted(await one.told(2)) == [("receive", NUMBER), ("sent", "10")]
+
+
 async def test_who_shows_another_key_is_turned_away(server: Running) -> None:
     async with channel(server) as one:
         url = f"{server.url}/api/v1/sms/rapidpro-channel/outgoing-messages"
