@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import io
 import sqlite3
 from typing import Any
 
 from smsgate import lock
-from smsgate.cli import main
 from smsgate.purging import Keeper
 from smsgate.store import tables as t
 from smsgate.timekeeper import Timekeeper
 from tests import make
 from tests.looking import rows, total
-from tests.running import Running, quiet
+from tests.running import Running
 from tests.traces import in_files, in_tables
+from tests.typed import typed
 
 NUMBER = "+254712345678"
 SPELLED = "0712 345-678"
@@ -30,14 +28,9 @@ def keeper(server: Running) -> Keeper:
 
 
 async def smsgate(server: Running, *words: str) -> tuple[int, str]:
-    """A command beside the server, on a thread and an event loop of its own."""
+    """A command beside the server."""
     settings = server.services.settings
-    where = ("--data", str(settings.data_dir), "--database", settings.database_url)
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        code = await asyncio.to_thread(main, [*words, *where])
-    quiet()
-    return code, said.getvalue()
+    return await typed(*words, url=settings.database_url, data=settings.data_dir)
 
 
 async def filled(server: Running) -> list[dict[str, Any]]:
