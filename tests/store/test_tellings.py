@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -69,6 +70,29 @@ async def test_what_was_given_up_holds_nothing_up_and_is_swept_away(store: Store
     await store.write(Do(lambda c: tellings.done(c, "a", [second])))
     async with store.read() as connection:
         assert not await tellings.any_due(connection, "x", SOON)
+
+
+async def test_one_order_at_two_processes_is_one(store: Store, database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite has one process that writes")
+
+    def orders(content: str) -> list[dict[str, Any]]:
+        return [
+            tellings.order("x", str(n), content=content, message_id=new_id(), at=NOON)
+            for n in range(50)
+        ]
+
+    async def claim(at: Store, rows: list[dict[str, Any]]) -> tuple[set[str], int]:
+        return await at.write(Do(lambda c: tellings.claim(c, rows)))
+
+    async with Store(database_url) as other:
+        backwards = orders("b")[::-1]
+        (mine, ours), (theirs, others) = await asyncio.gather(
+            claim(store, orders("a")), claim(other, backwards)
+        )
+    assert len(mine) + len(theirs) == 50
+    assert ours + others == 50  # each came again with other words at one of the two
+    assert await claim(store, orders("a")) == (set(), 50 - len(mine))
 
 
 @pytest.mark.parametrize("query", [DUE, NEXT])
