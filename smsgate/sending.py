@@ -193,7 +193,7 @@ def preview(message: OutboundMessage, *, most_parts: int) -> dict[str, Any]:
         "applied": True,
     }
     return story(
-        {**row, "gateway_ref": None, "lease_owner": None, "route": None, **_UNTOUCHED}, [first]
+        {**row, "gateway_ref": None, "lease_owner": None, "route": None, **_UNTOUCHED}, [first], []
     )
 
 

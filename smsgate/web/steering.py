@@ -16,7 +16,7 @@ from smsgate.message import State
 from smsgate.outbox import attempt_of
 from smsgate.states import Order
 from smsgate.steering import Steer, Terms
-from smsgate.store import outbox
+from smsgate.store import outbox, pushing
 from smsgate.store.steering import Filter
 from smsgate.web import body
 from smsgate.web.auth import Caller, caller
@@ -57,11 +57,12 @@ async def _one(request: Request, order: Order) -> Response:
     async with store.read() as connection:
         row = await outbox.get(connection, message_id)
         stories = await outbox.history(connection, [message_id])
+        attempts = await pushing.attempts_of(connection, [message_id])
     if row is None:
         raise Problem(404, "Message not found")
     if not obeyed.moved:
         raise Problem(409, "The message was left as it is", details=obeyed.refused[message_id])
-    return JSONResponse(sending.story(row, stories[message_id]))
+    return JSONResponse(sending.story(row, stories[message_id], attempts[message_id]))
 
 
 async def bulk(request: Request) -> Response:
