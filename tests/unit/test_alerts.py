@@ -195,11 +195,14 @@ def _exported() -> set[str]:
     tally.pushed("africastalking", "ok", 0.1)
     traffic = Traffic()
     traffic.note("GET", "/", 200, seconds=0.1, asked=0, said=5)
+    writer = _idle_writer()
+    writer.changes.moved["pending", "sent"] += 1
+    writer.changes.ignored["late"] += 1
     families = exposition.own(
         scene(routes=[RouteRow("africastalking")], purged={"inbound": 5}).figures,
         traffic,
         tally,
-        _idle_writer(),
+        writer,
         Machine(disk_free_bytes=1, disk_free_percent=50, wal_bytes=1),
     )
     return {sample.name for family in families for sample in family.samples}
