@@ -184,7 +184,7 @@ class Dispatcher:
     async def _round(self) -> datetime | None:
         """Claim and send off what there is room for; when to look again, None for any time."""
         self._version = self._store.version()
-        programme = await self._programmes.current(await self._store.revisions())
+        programme = await self._programmes.current(await self._store.revisions(exact=False))
         route = route_of(programme, self._registry)
         await self._sweep(route)
         if route is None:  # what is for phones is none of our business

@@ -120,13 +120,14 @@ class Settle(Job[None]):
     async def _attach(
         cls, connection: Connection, jobs: Sequence[Self], rows: Mapping[str, Row]
     ) -> None:
-        stored = {
-            job.verdict.reference: wire_id(job.claimed.id, rows[job.claimed.id]["retries"])
-            for job in jobs
-            if job.verdict.reference
-        }
-        if stored:
-            await reporting.attach(connection, jobs[0].aggregator, stored)
+        for aggregator in {job.aggregator.name: job.aggregator for job in jobs}.values():
+            stored = {
+                job.verdict.reference: wire_id(job.claimed.id, rows[job.claimed.id]["retries"])
+                for job in jobs
+                if job.verdict.reference and job.aggregator.name == aggregator.name
+            }
+            if stored:
+                await reporting.attach(connection, aggregator, stored)
 
 
 class _Steps:

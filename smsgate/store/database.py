@@ -117,15 +117,17 @@ class Store:
         """
         await self.write(_Probe())
 
-    async def revisions(self) -> Mapping[str, int]:
+    async def revisions(self, *, exact: bool = True) -> Mapping[str, int]:
         """The change counters, as of after this call.
 
-        On PostgreSQL what this process changed is in them, and what others changed as soon as their
-        notification is here; while those cannot be heard, each call looks.
+        Args:
+            exact: False for what is asked many times a second, and may on PostgreSQL see another
+                process's change only when its notification is here, usually milliseconds later.
+                While notifications cannot be heard, each call looks all the same.
         """
         if self._pulse is not None:
             return self._pulse.read()
-        if self._notices is None or not self._notices.live:
+        if exact or self._notices is None or not self._notices.live:
             return await self._lookout.current()
         version = self.version()
         if version != self._known_at:

@@ -35,15 +35,20 @@ class Caller(msgspec.Struct, frozen=True):
     revisions: Mapping[str, int]
 
 
-async def caller(request: Request, *permissions: str) -> Caller:
+async def caller(request: Request, *permissions: str, exact: bool = True) -> Caller:
     """Let the request in.
+
+    Args:
+        request: the request.
+        permissions: what the account must be allowed.
+        exact: see `Store.revisions`.
 
     Raises:
         Problem: 401 without a right name and password; 403 without every one of `permissions`, or
             for credentials sent in the clear from another host.
     """
     services = services_of(request)
-    revisions = await services.store.revisions()
+    revisions = await services.store.revisions(exact=exact)
     programme = await services.programmes.current(revisions)
     shown = header(request, b"authorization")
     if shown:

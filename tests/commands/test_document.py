@@ -52,7 +52,6 @@ def test_keys_without_effect_and_warnings_are_listed(run: Run, tmp_path: Path) -
     assert put.err.splitlines() == [
         "warning: smsgate.colour is not known and has no effect",
         "note: registrations has no effect yet; it is kept",
-        "note: sms.reply_to has no effect yet; it is kept",
     ]
 
 
