@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 
 from starlette.applications import Starlette
@@ -26,6 +27,7 @@ from smsgate.store.database import Store
 from smsgate.store.spool import Spool
 from smsgate.tally import Tally
 from smsgate.vault import Vault, sealer_of
+from smsgate.web.looks import Looks
 from smsgate.web.middleware import Envelope, GZipOnRequest, TidyPath
 from smsgate.web.problems import Problem, handle
 from smsgate.web.routes import ROUTES
@@ -60,6 +62,7 @@ def create_app(settings: Settings, *, clock: Clock = clocks.now) -> Starlette:
         store=store,
         programmes=programmes,
         accounts=Accounts(store),
+        looks=Looks(functools.partial(store.revisions, exact=False)),
         gateway=Gateway(store),
         heartbeats=heartbeats,
         vault=vault,

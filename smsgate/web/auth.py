@@ -48,7 +48,7 @@ async def caller(request: Request, *permissions: str, exact: bool = True) -> Cal
             for credentials sent in the clear from another host.
     """
     services = services_of(request)
-    revisions = await services.store.revisions(exact=exact)
+    revisions = await (services.store.revisions() if exact else services.looks.current())
     programme = await services.programmes.current(revisions)
     shown = header(request, b"authorization")
     if shown:

@@ -20,6 +20,7 @@ from smsgate.store.database import Store
 from smsgate.store.spool import Spool
 from smsgate.tally import Tally
 from smsgate.vault import Vault
+from smsgate.web.looks import Looks
 from smsgate.web.traffic import Traffic
 from smsgate.webhooks import Webhooks
 
@@ -32,6 +33,7 @@ class Services:
     store: Store
     programmes: Programmes
     accounts: Accounts
+    looks: Looks
     gateway: Gateway
     heartbeats: Heartbeats
     vault: Vault
