@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 Clock = Callable[[], datetime]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 # What the CHT's clients can mean by a time; beyond it a claimed time is noise (year 9999 overflows
 # time zone arithmetic in several drivers).
 _EARLIEST_MS = -62135510400000  # day 2 of year 1: day 1 is minus infinity to asyncpg
@@ -21,7 +22,7 @@ def now() -> datetime:
 
 def to_ms(moment: datetime) -> int:
     """An aware time as whole epoch milliseconds."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    return (moment - _EPOCH) // _MS
 
 
 def from_ms(value: object) -> datetime | None:
@@ -30,7 +31,7 @@ def from_ms(value: object) -> datetime | None:
         return None
     if not _EARLIEST_MS <= value <= _LATEST_MS:  # also refuses NaN and the infinities
         return None
-    return _EPOCH + timedelta(milliseconds=int(value))
+    return _EPOCH + int(value) * _MS  # a third of what making a timedelta of it takes
 
 
 def to_iso(moment: datetime) -> str:

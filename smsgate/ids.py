@@ -16,6 +16,7 @@ _lock = threading.Lock()
 _last = 0
 # Asking the system for random bits costs more than the rest of an id: so many at a time.
 _AT_ONCE = 4096
+_pack = struct.Struct(">QQ").pack
 _random: Iterator[tuple[int]] = iter(())
 _VERSION_AT = 14
 
@@ -54,10 +55,9 @@ def new_id() -> str:
         if drawn is None:
             _random = struct.iter_unpack(">Q", os.urandom(_AT_ONCE))
             drawn = next(_random)
-    bits = drawn[0]
-    high, low = 0x8000 | bits >> 50, bits & 0xFFFF_FFFF_FFFF
-    ms, below = stamp >> 12, stamp & 0xFFF
-    return f"{ms >> 16:08x}-{ms & 0xFFFF:04x}-7{below:03x}-{high:04x}-{low:012x}"
+    first = (stamp >> 12) << 16 | 0x7000 | (stamp & 0xFFF)
+    text = _pack(first, 1 << 63 | drawn[0] >> 2).hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _forget_random() -> None:

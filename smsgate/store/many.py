@@ -24,6 +24,7 @@ _DIALECT = SQLiteDialect_pysqlite()
 
 Row = dict[str, Any]
 _Take = Callable[[Row], Sequence[Any]]
+_TakeMany = Callable[[Sequence[Row]], list[list[Any]]]
 _Process = Callable[[Any], Any]
 _Part = Callable[[Row], Sequence[Any]]
 
@@ -37,7 +38,7 @@ async def run_many(connection: Connection, statement: Insert | Update, rows: Seq
         return
     keys = _filled(rows) if isinstance(statement, Insert) else ()
     sql, take = _compiled(statement, keys)
-    values = [take(row) for row in rows]
+    values = take(rows)
     if isinstance(connection, Direct):
         connection.write_rows(sql, values)
     else:
@@ -53,7 +54,7 @@ def _filled(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled(statement: Insert | Update, keys: tuple[str, ...]) -> tuple[str, _Take]:
+def _compiled(statement: Insert | Update, keys: tuple[str, ...]) -> tuple[str, _TakeMany]:
     compiled = statement.compile(dialect=_DIALECT, column_keys=list(keys) if keys else None)
     names = compiled.positiontup or []
     fixed: dict[str, Any] = {}
@@ -68,16 +69,21 @@ def _compiled(statement: Insert | Update, keys: tuple[str, ...]) -> tuple[str, _
     return str(compiled), _taker(names, fixed, processes)
 
 
-def _taker(names: Sequence[str], fixed: Row, processes: Sequence[tuple[int, _Process]]) -> _Take:
+def _taker(
+    names: Sequence[str], fixed: Row, processes: Sequence[tuple[int, _Process]]
+) -> _TakeMany:
     get = operator.itemgetter(*names)
 
-    def take(row: Row) -> Sequence[Any]:
-        values = list(get({**row, **fixed} if fixed else row))
+    def take(rows: Sequence[Row]) -> list[list[Any]]:
+        if fixed:
+            rows = [{**row, **fixed} for row in rows]
+        taken = [[*get(row)] for row in rows]
         for place, process in processes:
-            value = values[place]
-            if value is not None:
-                values[place] = process(value)
-        return values
+            for values in taken:
+                value = values[place]
+                if value is not None:
+                    values[place] = process(value)
+        return taken
 
     return take
 

@@ -47,10 +47,10 @@ class TidyPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request under its tidied path."""
         if scope["type"] == "http":
-            path = _SLASHES.sub("/", scope["path"])
-            if len(path) > 1:
-                path = path.rstrip("/")
-            scope["path"] = path
+            path = scope["path"]
+            if path[-1:] == "/" or "//" in path:  # hardly ever
+                path = _SLASHES.sub("/", path)
+                scope["path"] = path.rstrip("/") if len(path) > 1 else path
         await self.app(scope, receive, send)
 
 
@@ -112,10 +112,15 @@ class GZipOnRequest:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request, compressed or not."""
-        asked = scope["type"] == "http" and any(
-            name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]
-        )
-        await (self.compressing if asked else self.app)(scope, receive, send)
+        await (self.compressing if _wants_gzip(scope) else self.app)(scope, receive, send)
+
+
+def _wants_gzip(scope: Scope) -> bool:
+    if scope["type"] == "http":
+        for name, value in scope["headers"]:
+            if name == b"accept-encoding" and b"gzip" in value:
+                return True
+    return False
 
 
 def _read_headers(scope: Scope) -> tuple[bytes, int]:
