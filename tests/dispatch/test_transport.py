@@ -14,7 +14,6 @@ from smsgate.transport import LARGEST, Forbidden, NotSent, Reply, Unsure
 from tests import fake_services
 from tests.pushes import transport
 
-
 # Only who never answers is given little time: on a busy machine an answer takes its own.
 SOON, LONG = 1.0, 60.0
 
