@@ -83,7 +83,7 @@ async def asking(
                 push.keys,
                 AggregatorRegistry([Asked()]),
                 clock=push.clock,
-                connect=lambda _route: transport(total_seconds=0.5),
+                connect=lambda _route: transport(total_seconds=2.0),
             )
             for _ in range(2)
         ]

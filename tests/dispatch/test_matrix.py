@@ -103,7 +103,7 @@ async def test_each_answer_has_its_outcome(store: Store) -> None:
     wrong: list[str] = []
     async with (
         fake_services.africastalking() as fake,
-        pushing_to(store, fake.url, total_seconds=1.5) as push,
+        pushing_to(store, fake.url, total_seconds=2.0) as push,
     ):
         for place, case in enumerate(CASES):
             fake.service.script.append(case.entry)

@@ -57,7 +57,7 @@ LINE = [
     Case("reset", Fault("reset"), "unknown", "unknown", "connection_lost", 1),
     Case("cut", Fault("cut"), "unknown", "unknown", "connection_lost", 1),
     Case("hang", Fault("hang"), "unknown", "unknown", "timeout", 1),
-    Case("drip", Fault("drip", seconds=2), "unknown", "unknown", "timeout", 1),
+    Case("drip", Fault("drip", seconds=6), "unknown", "unknown", "timeout", 1),
     Case("huge", faults.huge(), "unknown", "unknown", "answer_too_large", 1),
     Case("bomb", faults.bomb(), "unknown", "unknown", "answer_too_large", 1),
     Case("false gzip", Answer(200, b"no", {"Content-Encoding": "gzip"}), "unknown", "unknown",
@@ -109,7 +109,7 @@ async def test_each_answer_has_its_outcome(embedded_store: Store, target: Target
     wrong: list[str] = []
     async with (
         serving(fake) as url,
-        pushing_to(embedded_store, url, target=target, total_seconds=0.6) as push,
+        pushing_to(embedded_store, url, target=target, total_seconds=2.0) as push,
     ):
         for place, case in enumerate(cases(target)):
             fake.script.append(case.entry)

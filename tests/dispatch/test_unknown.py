@@ -55,7 +55,7 @@ async def test_by_rule_it_is_sent_again_and_said_to_be_a_possible_duplicate(stor
 async def test_held_it_stays_until_proof_comes(store: Store) -> None:
     async with (
         fake_services.africastalking() as fake,
-        pushing_to(store, fake.url, total_seconds=0.5) as push,
+        pushing_to(store, fake.url, total_seconds=2.0) as push,
     ):
         fake.service.script.append(Fault("hang"))
         (id_,) = await push.enqueue()
