@@ -8,7 +8,7 @@ from typing import Any
 from smsgate import states
 from smsgate.message import State, StatusReport
 from smsgate.outbox import attempt_of, entry
-from smsgate.store import orphans
+from smsgate.store import orphans, told
 from smsgate.store import outbox as store
 from smsgate.store.transact import Connection
 from smsgate.tally import note_ignored, note_moved
@@ -29,7 +29,7 @@ async def settle(connection: Connection, reports: Sequence[StatusReport], *, sou
         return
     read = [(report, *_about(report)) for report in reports]
     current = await store.lock(connection, {id_ for _, id_, _ in read})
-    stories = await store.history(
+    stories = await told.history(
         connection,
         {
             id_

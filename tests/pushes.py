@@ -18,7 +18,7 @@ from smsgate.document import Mode
 from smsgate.message import OutboundMessage
 from smsgate.programme import Programmes, PutSettings
 from smsgate.routing import Route
-from smsgate.store import outbox, pushing, routes
+from smsgate.store import pushing, routes, told
 from smsgate.store.database import Store
 from smsgate.store.routes import RouteRow
 from smsgate.store.transact import Connection
@@ -103,7 +103,7 @@ class Pushing:
 
     async def row(self, id_: str) -> dict[str, Any]:
         async with self.store.read() as connection:
-            found = await outbox.get(connection, id_)
+            found = await told.get(connection, id_)
         assert found is not None
         return found
 
@@ -119,7 +119,7 @@ class Pushing:
     async def story(self, id_: str) -> list[tuple[str, bool]]:
         """Each step of the history: state, and whether it was applied."""
         async with self.store.read() as connection:
-            rows = (await outbox.history(connection, [id_]))[id_]
+            rows = (await told.history(connection, [id_]))[id_]
         return [(row["state"], row["applied"]) for row in rows]
 
     async def route(self) -> RouteRow:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
-    CursorResult,
-    Integer,
     Select,
     Text,
-    and_,
     bindparam,
     func,
     insert,
-    literal,
     literal_column,
     or_,
     select,
@@ -25,21 +20,16 @@ from sqlalchemy import (
 
 from smsgate.ids import is_order
 from smsgate.message import State
-from smsgate.store import tellings
+from smsgate.store import line, tellings
 from smsgate.store.many import fetch, run_many
 from smsgate.store.tables import outbound, outbound_history
 from smsgate.store.transact import Connection
-from smsgate.store.types import UtcTime
 
 Row = dict[str, Any]
 
 # Spelled out, not bound: a generic plan can then use the partial index of that state.
-_PENDING = outbound.c.state == literal_column(f"'{State.PENDING.value}'")
 _HELD = outbound.c.state == literal_column(f"'{State.FORWARDED_TO_GATEWAY.value}'")
 _SCHEDULED = outbound.c.state == literal_column(f"'{State.SCHEDULED.value}'")
-_UNACKNOWLEDGED = outbound.c.state.in_(
-    [literal_column("'pending'"), literal_column("'forwarded-to-gateway'")]
-)
 
 _OFFERED = (
     outbound.c.id,
@@ -95,32 +85,12 @@ async def add_history(connection: Connection, rows: Sequence[Row]) -> None:
         await tellings.became(connection, ordered)
 
 
-def _may_go_to_accounts() -> ColumnElement[bool]:
-    return or_(outbound.c.gateway.is_(None), outbound.c.gateway.in_(_ACCOUNTS))
-
-
-# Statements are made once: building one costs more than running it.
-_NOW = bindparam("now", type_=UtcTime())
-_LIMIT = bindparam("limit", type_=Integer())
 _ACCOUNTS = bindparam("accounts", expanding=True, type_=Text())
-_FOR_EVER = literal(datetime(9999, 1, 1, tzinfo=UTC), UtcTime())
+_MAY_GO_TO_ACCOUNTS = or_(outbound.c.gateway.is_(None), outbound.c.gateway.in_(_ACCOUNTS))
 
-# A pending message that somebody holds is on its way to an aggregator (`smsgate.store.pushing`).
-_FREE = outbound.c.lease_owner.is_(None)
-
-# What was never offered and may go to one of the accounts: best first.
-WAITING = (
-    select(*_OFFERED)
-    .where(
-        _PENDING,
-        _FREE,
-        outbound.c.due_at <= _NOW,
-        outbound.c.expires_at > _NOW,
-        _may_go_to_accounts(),
-    )
-    .order_by(outbound.c.rank, outbound.c.due_at, outbound.c.id)
-    .limit(_LIMIT)
-)
+# What was never offered and may go to one of the accounts; the same by what would expire first.
+WAITING = line.waiting(_OFFERED, _MAY_GO_TO_ACCOUNTS)
+AGED = line.aged(_OFFERED, _MAY_GO_TO_ACCOUNTS)
 
 
 def would_wait(row: Row, accounts: Collection[str], now: datetime) -> bool:
@@ -137,48 +107,17 @@ def place_in_line(row: Row) -> tuple[int, datetime, str]:
     return row["rank"], row["due_at"], row["id"]
 
 
-# The same by what would expire first, of what has waited since before `aged`. Both conditions on
-# the state are meant: the first names the index of the expiry sweep, which this query shares.
-_NEAR_EXPIRY = (
-    _UNACKNOWLEDGED,
-    _PENDING,
-    _FREE,
-    outbound.c.expires_at > _NOW,
-    _may_go_to_accounts(),
-)
-# Only among so many: where a great deal came at once and none of it has waited long, a search
-# without end would look at all of it at every poll to find nothing.
-_REACH = (
-    select(outbound.c.expires_at)
-    .where(*_NEAR_EXPIRY)
-    .order_by(outbound.c.expires_at)
-    .offset(literal_column("199"))
-    .limit(literal_column("1"))
-    .correlate(None)
-    .scalar_subquery()
-)
-AGED = (
-    select(*_OFFERED)
-    .where(
-        *_NEAR_EXPIRY,
-        outbound.c.expires_at <= func.coalesce(_REACH, _FOR_EVER),
-        outbound.c.due_at <= bindparam("aged", type_=UtcTime()),
-    )
-    .order_by(outbound.c.expires_at)
-    .limit(_LIMIT)
-)
-
 # What another account was offered and kept silent about.
 LAPSED = (
     select(*_OFFERED)
     .where(
         _HELD,
-        outbound.c.leased_until <= _NOW,
-        outbound.c.expires_at > _NOW,
-        _may_go_to_accounts(),
+        outbound.c.leased_until <= line.NOW,
+        outbound.c.expires_at > line.NOW,
+        _MAY_GO_TO_ACCOUNTS,
     )
     .order_by(outbound.c.leased_until, outbound.c.id)
-    .limit(_LIMIT)
+    .limit(line.LIMIT)
 )
 
 _PLACE = (
@@ -186,12 +125,12 @@ _PLACE = (
     .over(partition_by=outbound.c.lease_owner, order_by=(outbound.c.leased_until, outbound.c.id))
     .label("place")
 )
-_HELD_BY_ACCOUNTS = (_HELD, outbound.c.lease_owner.in_(_ACCOUNTS), outbound.c.expires_at > _NOW)
+_HELD_BY_ACCOUNTS = (_HELD, outbound.c.lease_owner.in_(_ACCOUNTS), outbound.c.expires_at > line.NOW)
 _RANKED = select(*_OFFERED, _PLACE).where(*_HELD_BY_ACCOUNTS).subquery("ranked")
 # What each of the accounts was offered and has not acknowledged. Unsorted: sorting them here would
 # cost a pass that the few rows found do not.
-HELD = select(_RANKED).where(_RANKED.c.place <= _LIMIT)
-FEW_HELD = select(*_OFFERED).where(*_HELD_BY_ACCOUNTS).limit(_LIMIT)
+HELD = select(_RANKED).where(_RANKED.c.place <= line.LIMIT)
+FEW_HELD = select(*_OFFERED).where(*_HELD_BY_ACCOUNTS).limit(line.LIMIT)
 _FEW = 200
 
 
@@ -242,8 +181,12 @@ async def any_to_hand_over(connection: Connection, account: str, now: datetime) 
     return False
 
 
-_NEXT_DUE = select(func.min(outbound.c.due_at)).where(_PENDING, _FREE, outbound.c.due_at > _NOW)
-_NEXT_LAPSE = select(func.min(outbound.c.leased_until)).where(_HELD, outbound.c.leased_until > _NOW)
+_NEXT_DUE = select(func.min(outbound.c.due_at)).where(
+    line.PENDING, line.FREE, outbound.c.due_at > line.NOW
+)
+_NEXT_LAPSE = select(func.min(outbound.c.leased_until)).where(
+    _HELD, outbound.c.leased_until > line.NOW
+)
 
 
 async def next_change(connection: Connection, now: datetime) -> datetime | None:
@@ -383,7 +326,7 @@ def expired_query(now: datetime, limit: int) -> Select[Any]:
     """
     return (
         select(outbound.c.id)
-        .where(_UNACKNOWLEDGED, outbound.c.expires_at <= now, or_(_HELD, _FREE))
+        .where(line.UNACKNOWLEDGED, outbound.c.expires_at <= now, or_(_HELD, line.FREE))
         .order_by(outbound.c.expires_at)
         .limit(limit)
     )
@@ -397,59 +340,3 @@ async def due_ids(connection: Connection, now: datetime, limit: int) -> list[str
 async def expired_ids(connection: Connection, now: datetime, limit: int) -> list[str]:
     """The ids of `expired_query`."""
     return list((await connection.execute(expired_query(now, limit))).scalars())
-
-
-async def get(connection: Connection, message_id: str) -> Row | None:
-    """One outbound message as a row, or None."""
-    rows = _rows(await connection.execute(select(outbound).where(outbound.c.id == message_id)))
-    return rows[0] if rows else None
-
-
-async def history(connection: Connection, ids: Collection[str]) -> dict[str, list[Row]]:
-    """The story of each message, oldest first; every id has an entry."""
-    stories: dict[str, list[Row]] = {id_: [] for id_ in ids}
-    if stories:
-        statement = (
-            select(outbound_history)
-            .where(outbound_history.c.message_id.in_(list(stories)))
-            .order_by(outbound_history.c.seq)
-        )
-        for row in _rows(await connection.execute(statement)):
-            stories[row["message_id"]].append(row)
-    return stories
-
-
-async def of_record(connection: Connection, record_id: str) -> list[Row]:
-    """The messages a record caused, oldest first."""
-    statement = select(outbound).where(outbound.c.record_id == record_id).order_by(outbound.c.id)
-    return _rows(await connection.execute(statement))
-
-
-async def page(
-    connection: Connection,
-    *,
-    state: str | None,
-    to: str | None,
-    since: datetime | None,
-    before: str | None,
-    limit: int,
-) -> list[Row]:
-    """Outbound messages, newest first, that fit every filter given."""
-    statement = select(outbound).order_by(outbound.c.id.desc()).limit(limit)
-    wanted: list[ColumnElement[bool]] = []
-    if state is not None:
-        wanted.append(outbound.c.state == state)
-    if to is not None:
-        wanted.append(outbound.c.recipient == to)
-    if since is not None:
-        wanted.append(outbound.c.created_at >= since)
-    if before is not None:
-        wanted.append(outbound.c.id < before)
-    if wanted:
-        statement = statement.where(and_(*wanted))
-    return _rows(await connection.execute(statement))
-
-
-def _rows(result: CursorResult[Any]) -> list[Row]:
-    names = list(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]

@@ -7,23 +7,21 @@ a route is given is what waits for no phone of its own.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
-    Integer,
     Text,
-    and_,
     bindparam,
     func,
     insert,
-    literal,
     literal_column,
     select,
     tuple_,
     update,
 )
 
+from smsgate.store import line
 from smsgate.store.many import fetch, run_many
 from smsgate.store.tables import outbound, outbound_attempts
 from smsgate.store.transact import Connection
@@ -32,16 +30,9 @@ from smsgate.store.types import UtcTime
 Row = dict[str, Any]
 
 # Spelled out, not bound: a generic plan can then use the partial index of that state.
-_PENDING = outbound.c.state == literal_column("'pending'")
 _UNKNOWN = outbound.c.state == literal_column("'unknown'")
-_UNACKNOWLEDGED = outbound.c.state.in_(
-    [literal_column("'pending'"), literal_column("'forwarded-to-gateway'")]
-)
-_FREE = and_(outbound.c.lease_owner.is_(None), outbound.c.gateway.is_(None))
-_NOW = bindparam("now", type_=UtcTime())
-_LIMIT = bindparam("limit", type_=Integer())
+_FOR_ANYBODY = outbound.c.gateway.is_(None)
 _ROUTE = bindparam("route", type_=Text())
-_FOR_EVER = literal(datetime(9999, 1, 1, tzinfo=UTC), UtcTime())
 
 _CLAIMED = (
     outbound.c.id,
@@ -57,43 +48,16 @@ _CLAIMED = (
     outbound.c.expires_at,
 )
 
-# What nobody has in hand and no phone is meant for: best first.
-WAITING = (
-    select(*_CLAIMED)
-    .where(_PENDING, _FREE, outbound.c.due_at <= _NOW, outbound.c.expires_at > _NOW)
-    .order_by(outbound.c.rank, outbound.c.due_at, outbound.c.id)
-    .limit(_LIMIT)
-)
-
-# The same by what would expire first, of what has waited since before `aged`; among the first 200
-# only. Both conditions on the state are meant (see `smsgate.store.outbox.AGED`).
-_NEAR_EXPIRY = (_UNACKNOWLEDGED, _PENDING, _FREE, outbound.c.expires_at > _NOW)
-_REACH = (
-    select(outbound.c.expires_at)
-    .where(*_NEAR_EXPIRY)
-    .order_by(outbound.c.expires_at)
-    .offset(literal_column("199"))
-    .limit(literal_column("1"))
-    .correlate(None)
-    .scalar_subquery()
-)
-AGED = (
-    select(*_CLAIMED)
-    .where(
-        *_NEAR_EXPIRY,
-        outbound.c.expires_at <= func.coalesce(_REACH, _FOR_EVER),
-        outbound.c.due_at <= bindparam("aged", type_=UtcTime()),
-    )
-    .order_by(outbound.c.expires_at)
-    .limit(_LIMIT)
-)
+# What nobody has in hand and no phone is meant for; the same by what would expire first.
+WAITING = line.waiting(_CLAIMED, _FOR_ANYBODY)
+AGED = line.aged(_CLAIMED, _FOR_ANYBODY)
 
 # Held by a worker that never said how it ended.
 LAPSED = (
     select(outbound.c.id)
-    .where(_PENDING, outbound.c.lease_owner.is_not(None), outbound.c.leased_until <= _NOW)
+    .where(line.PENDING, outbound.c.lease_owner.is_not(None), outbound.c.leased_until <= line.NOW)
     .order_by(outbound.c.leased_until, outbound.c.id)
-    .limit(_LIMIT)
+    .limit(line.LIMIT)
 )
 
 # Of unknown outcome since before `before`, and still worth sending.
@@ -104,17 +68,19 @@ UNKNOWN = (
         outbound.c.changed_at <= bindparam("before", type_=UtcTime()),
         outbound.c.changed_at > bindparam("after", type_=UtcTime()),
         outbound.c.route == _ROUTE,
-        outbound.c.expires_at > _NOW,
+        outbound.c.expires_at > line.NOW,
     )
     .order_by(outbound.c.changed_at, outbound.c.id)
-    .limit(_LIMIT)
+    .limit(line.LIMIT)
 )
 
 # When time alone will next bring something: a message falls due, a lease ends, patience does.
-NEXT_DUE = select(func.min(outbound.c.due_at)).where(_PENDING, _FREE, outbound.c.due_at > _NOW)
+NEXT_DUE = select(func.min(outbound.c.due_at)).where(
+    line.PENDING, line.FREE, _FOR_ANYBODY, outbound.c.due_at > line.NOW
+)
 NEXT_LAPSE = (
     select(outbound.c.leased_until)
-    .where(_PENDING, outbound.c.lease_owner.is_not(None))
+    .where(line.PENDING, outbound.c.lease_owner.is_not(None))
     .order_by(outbound.c.leased_until)
     .limit(literal_column("1"))
 )
@@ -124,7 +90,7 @@ NEXT_UNKNOWN = (
         _UNKNOWN,
         outbound.c.changed_at > bindparam("after", type_=UtcTime()),
         outbound.c.route == _ROUTE,
-        outbound.c.expires_at > _NOW,
+        outbound.c.expires_at > line.NOW,
     )
     .order_by(outbound.c.changed_at)
     .limit(literal_column("1"))
@@ -188,7 +154,7 @@ async def next_unknown(
 
 _IN_HAND = (
     select(outbound.c.id)
-    .where(_PENDING, outbound.c.lease_owner.is_not(None))
+    .where(line.PENDING, outbound.c.lease_owner.is_not(None))
     .order_by(outbound.c.leased_until, outbound.c.id)
 )
 
@@ -325,7 +291,7 @@ async def ended(
 async def held(connection: Connection, worker: str) -> list[str]:
     """The messages in a worker's hands."""
     found = await connection.execute(
-        select(outbound.c.id).where(_PENDING, outbound.c.lease_owner == worker)
+        select(outbound.c.id).where(line.PENDING, outbound.c.lease_owner == worker)
     )
     return list(found.scalars())
 

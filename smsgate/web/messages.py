@@ -14,7 +14,7 @@ from smsgate.clock import from_iso
 from smsgate.jsontext import storable
 from smsgate.message import State
 from smsgate.outbox import attempt_of
-from smsgate.store import inbound, outbox, pushing
+from smsgate.store import inbound, pushing, told
 from smsgate.store.idempotency import Claim
 from smsgate.web import body
 from smsgate.web.auth import caller
@@ -76,9 +76,9 @@ async def show(request: Request) -> Response:
     who = await caller(request, VIEW)
     message_id, _ = attempt_of(storable(request.path_params["id"]))
     async with who.services.store.read() as connection:
-        row = await outbox.get(connection, message_id)
+        row = await told.get(connection, message_id)
         if row is not None:
-            stories = await outbox.history(connection, [message_id])
+            stories = await told.history(connection, [message_id])
             attempts = (await pushing.attempts_of(connection, [message_id]))[message_id]
             return JSONResponse(sending.story(row, stories[message_id], attempts))
         arrived = await inbound.get(connection, message_id)
@@ -110,10 +110,10 @@ async def _page(
 ) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if direction != "inbound" and state != "received":
-        rows = await outbox.page(
+        rows = await told.page(
             connection, state=state, to=to, since=since, before=before, limit=limit + 1
         )
-        stories = await outbox.history(connection, [row["id"] for row in rows])
+        stories = await told.history(connection, [row["id"] for row in rows])
         found += [sending.story(row, stories[row["id"]]) for row in rows]
     if direction != "outbound" and to is None and state in (None, "received"):
         rows = await inbound.page(connection, before=before, since=since, limit=limit + 1)

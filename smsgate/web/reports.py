@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from smsgate.clock import to_iso
 from smsgate.jsontext import storable
-from smsgate.store import outbox, records
+from smsgate.store import records, told
 from smsgate.web.auth import caller
 from smsgate.web.problems import Problem
 
@@ -24,8 +24,8 @@ async def show(request: Request) -> Response:
         row = await records.get(connection, storable(request.path_params["id"]))
         if row is None or row["form"] is None:
             raise Problem(404, "Report not found")
-        messages = await outbox.of_record(connection, row["id"])
-        stories = await outbox.history(connection, [message["id"] for message in messages])
+        messages = await told.of_record(connection, row["id"])
+        stories = await told.history(connection, [message["id"] for message in messages])
     return JSONResponse(document(row, messages, stories))
 
 

@@ -16,7 +16,7 @@ from smsgate.message import State
 from smsgate.outbox import attempt_of
 from smsgate.states import Order
 from smsgate.steering import Steer, Terms
-from smsgate.store import outbox, pushing
+from smsgate.store import pushing, told
 from smsgate.store.steering import Filter
 from smsgate.web import body
 from smsgate.web.auth import Caller, caller
@@ -55,8 +55,8 @@ async def _one(request: Request, order: Order) -> Response:
         Steer(order=order, ids=[message_id], by=who.account.name, at=who.at, terms=_terms(who))
     )
     async with store.read() as connection:
-        row = await outbox.get(connection, message_id)
-        stories = await outbox.history(connection, [message_id])
+        row = await told.get(connection, message_id)
+        stories = await told.history(connection, [message_id])
         attempts = await pushing.attempts_of(connection, [message_id])
     if row is None:
         raise Problem(404, "Message not found")

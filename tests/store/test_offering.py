@@ -19,6 +19,7 @@ from smsgate.optout import OptedOut, number_hash
 from smsgate.rules import QueueRules
 from smsgate.shares import BATCH, Ask
 from smsgate.store import outbox as queue
+from smsgate.store import told
 from smsgate.store.database import Store
 from smsgate.store.transact import Connection
 from tests import make
@@ -43,7 +44,7 @@ async def give(
 
 async def row(store: Store, id_: str) -> dict[str, Any]:
     async with store.read() as connection:
-        found = await queue.get(connection, id_)
+        found = await told.get(connection, id_)
     assert found is not None
     return found
 
@@ -184,7 +185,7 @@ async def test_replies_not_stored_yet_are_dealt_as_if_they_were(
         rules["quiet_hours"] = {"start": "11:00", "end": "13:00", "timezone": "UTC"}
     by = Terms(QueueRules.from_settings({"smsgate": rules}, warnings=[]))
     asks = [Ask("one"), Ask("two"), Ask("one")]
-    told, found = [], []
+    given, found = [], []
     old = [_message(*one) for one in waiting]
     new = [outbox.row_of(_message(*one)) for one in replies]
     for at_once in (True, False):
@@ -199,15 +200,15 @@ async def test_replies_not_stored_yet_are_dealt_as_if_they_were(
                     rows = new if at_once else ()
                     return await offer(c, asks, now=NOON, lease=LEASE, terms=by, new=rows)
 
-                told.append(await store.write(Do(poll)))
+                given.append(await store.write(Do(poll)))
                 async with store.read() as connection:
                     ids = [one.id for one in old] + [row["id"] for row in new]
-                    rows = [await queue.get(connection, id_) for id_ in ids]
-                    stories = await queue.history(connection, ids)
+                    rows = [await told.get(connection, id_) for id_ in ids]
+                    stories = await told.history(connection, ids)
                 found.append(
                     (rows, [[(e["state"], e["gateway"]) for e in stories[id_]] for id_ in ids])
                 )
-    assert told[0] == told[1]
+    assert given[0] == given[1]
     assert found[0] == found[1]
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from smsgate import offering, outbox, passing, settling
 from smsgate.message import OutboundMessage, State
 from smsgate.shares import BATCH, Ask
-from smsgate.store import inbound
+from smsgate.store import inbound, told
 from smsgate.store import outbox as store_outbox
 from smsgate.store import steering as store_steering
 from smsgate.store.database import Store
@@ -53,8 +53,8 @@ async def settle(store: Store, *reports: Any) -> None:
 
 async def story(store: Store, message_id: str) -> tuple[str, list[tuple[str, bool]]]:
     async with store.read() as connection:
-        row = await store_outbox.get(connection, message_id)
-        entries = (await store_outbox.history(connection, [message_id]))[message_id]
+        row = await told.get(connection, message_id)
+        entries = (await told.history(connection, [message_id]))[message_id]
     assert row is not None
     return row["state"], [(entry["state"], entry["applied"]) for entry in entries]
 
@@ -102,7 +102,7 @@ async def test_another_phone_gets_it_only_after_the_lease(store: Store) -> None:
     assert await offer(store, "two", minutes=11) == [ids]
     assert await offer(store, "one", minutes=12) == [[]]
     async with store.read() as connection:
-        entries = (await store_outbox.history(connection, ids))[ids[0]]
+        entries = (await told.history(connection, ids))[ids[0]]
     assert entries[-1]["details"] == '{"taken_over_from": "one"}'
     assert entries[-1]["gateway"] == "two"
 
@@ -216,8 +216,8 @@ async def test_a_failure_keeps_its_reason_and_a_new_reason_is_kept_too(store: St
     for reason in ("no-service", "no-service", "radio-off"):
         await settle(store, make.report(ids[0], "FAILED", reason=reason))
     async with store.read() as connection:
-        row = await store_outbox.get(connection, ids[0])
-        entries = (await store_outbox.history(connection, ids))[ids[0]]
+        row = await told.get(connection, ids[0])
+        entries = (await told.history(connection, ids))[ids[0]]
     assert row is not None
     assert row["details"] == '{"reason": "no-service"}'
     assert [(e["details"], e["applied"]) for e in entries[1:]] == [
