@@ -11,6 +11,7 @@ from typing import Any
 from smsgate.ids import new_id
 from smsgate.message import OutboundMessage, State, StatusReport
 from smsgate.outbox import row_of
+from smsgate.simulate.rows import Sms
 from smsgate.store.inbound import Arrival, content_hash, ref_hash
 from smsgate.wire import STATE_OF
 
@@ -45,6 +46,12 @@ def sms(text: str = "1!ANC!Sam#23#2015", **changes: Any) -> dict[str, Any]:
         "sms_received": 1773057601000,
     }
     return {key: value for key, value in {**item, **changes}.items() if value is not ...}
+
+
+def sms_of(number: int, sender: str = "", text: str = "hi") -> Sms:
+    """The text message of that number that a simulated phone carries; its sender's only one."""
+    sender = sender or f"+2547000000{number:02d}"
+    return Sms(id=f"in-{number}", sender=sender, text=text, sms_sent=1, sms_received=2)
 
 
 def arrival(ref: str | None = None, text: str = "hello", **changes: Any) -> Arrival:

@@ -1,30 +1,21 @@
-"""The simulated phone as a state machine: no network, no clock."""
+"""The simulated phone as a state machine, and the file that keeps it: no network, no clock."""
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import random
 from pathlib import Path
 from typing import Any
 
-import phonenumbers
 import pytest
 
 from smsgate.simulate.handset import FAILURES, Answer, Phone
-from smsgate.simulate.line import read_address, read_verification
-from smsgate.simulate.report import Expect, Progress, RunCounts, summary, tally, who
-from smsgate.simulate.rows import Outgoing, Report, Row, Sms, Status
+from smsgate.simulate.report import tally
+from smsgate.simulate.rows import Outgoing, Report, Status
 from smsgate.simulate.state import Journal, StateError
-from smsgate.simulate.traffic import Line, Traffic, read_lines
+from tests.make import sms_of
 
 EMPTY = b'{"messages":[]}'
-
-
-def sms(number: int, sender: str = "", text: str = "hi") -> Sms:
-    sender = sender or f"+2547000000{number:02d}"
-    return Sms(id=f"in-{number}", sender=sender, text=text, sms_sent=1, sms_received=2)
 
 
 def offer(*entries: tuple[Any, Any, Any]) -> bytes:
@@ -44,7 +35,7 @@ def test_an_idle_phone_sends_both_arrays() -> None:
 
 def test_a_message_carries_the_fields_of_the_wire() -> None:
     phone = Phone()
-    phone.receive(sms(1))
+    phone.receive(sms_of(1))
     assert said(phone)["messages"] == [
         {"id": "in-1", "from": "+254700000001", "content": "hi", "sms_sent": 1, "sms_received": 2}
     ]
@@ -53,7 +44,7 @@ def test_a_message_carries_the_fields_of_the_wire() -> None:
 def test_batches_hold_ten_messages_and_twenty_updates_oldest_first() -> None:
     phone = Phone()
     for number in range(12):
-        phone.receive(sms(number))
+        phone.receive(sms_of(number))
     phone.request()
     phone.answered(200, offer(*[(f"o{n}", "+1", "x") for n in range(22)]), now=5)
     body = said(phone)
@@ -83,10 +74,10 @@ def test_anything_but_a_2xx_object_has_the_same_batch_sent_again(
     status: int, body: bytes, problem: str
 ) -> None:
     phone = Phone()
-    phone.receive(sms(1))
+    phone.receive(sms_of(1))
     first = phone.request()
     assert phone.answered(status, body, now=3) == Answer(accepted=False, problem=problem)
-    phone.receive(sms(2))
+    phone.receive(sms_of(2))
     again = phone.request()
     assert again.body() == first.body()
     assert again.again
@@ -98,7 +89,7 @@ def test_anything_but_a_2xx_object_has_the_same_batch_sent_again(
 def test_an_empty_batch_is_not_held_back() -> None:
     phone = Phone()
     phone.request()
-    phone.receive(sms(1))
+    phone.receive(sms_of(1))
     assert len(said(phone)["messages"]) == 1
 
 
@@ -107,7 +98,7 @@ def test_an_empty_batch_is_not_held_back() -> None:
 )
 def test_an_object_without_messages_acknowledges(body: bytes) -> None:
     phone = Phone()
-    phone.receive(sms(1))
+    phone.receive(sms_of(1))
     phone.request()
     assert phone.answered(200, body, now=3) == Answer(accepted=True)
     assert phone.settled
@@ -115,7 +106,7 @@ def test_an_object_without_messages_acknowledges(body: bytes) -> None:
 
 def test_messages_that_are_no_array_are_a_problem_after_acknowledging() -> None:
     phone = Phone()
-    phone.receive(sms(1))
+    phone.receive(sms_of(1))
     phone.request()
     answer = phone.answered(200, b'{"messages":{}}', now=3)
     assert answer.accepted
@@ -239,8 +230,8 @@ def test_a_known_id_with_other_content_is_a_conflict(changed: tuple[str, str, st
 
 def test_changes_are_handed_over_once_and_restore_the_phone(tmp_path: Path) -> None:
     phone = Phone()
-    phone.receive(sms(1))
-    phone.receive(sms(2, text="two\nlines\u2028 é"))
+    phone.receive(sms_of(1))
+    phone.receive(sms_of(2, text="two\nlines\u2028 é"))
     path = tmp_path / "state"
     with Journal(path) as journal:
         assert journal.rows == []
@@ -262,12 +253,12 @@ def test_changes_are_handed_over_once_and_restore_the_phone(tmp_path: Path) -> N
 def test_a_torn_last_line_is_cut_off(tmp_path: Path) -> None:
     path = tmp_path / "state"
     with Journal(path) as journal:
-        journal.write([sms(1), sms(2)])
+        journal.write([sms_of(1), sms_of(2)])
     whole = path.read_bytes()
     path.write_bytes(whole + b'{"type":"sms","id":"in-3')
     with Journal(path) as journal:
         assert [row.id for row in journal.rows] == ["in-1", "in-2"]
-        journal.write([sms(4)])
+        journal.write([sms_of(4)])
     with Journal(path) as journal:
         assert [row.id for row in journal.rows] == ["in-1", "in-2", "in-4"]
 
@@ -276,9 +267,9 @@ def test_a_torn_first_line_is_a_new_file(tmp_path: Path) -> None:
     path = tmp_path / "state"
     path.write_bytes(b'{"smsg')
     with Journal(path) as journal:
-        journal.write([sms(1)])
+        journal.write([sms_of(1)])
     with Journal(path) as journal:
-        assert journal.rows == [sms(1)]
+        assert journal.rows == [sms_of(1)]
 
 
 @pytest.mark.parametrize(
@@ -300,198 +291,3 @@ def test_another_file_is_left_alone(tmp_path: Path, content: bytes, complaint: s
 def test_two_phones_do_not_share_a_state_file(tmp_path: Path) -> None:
     with Journal(tmp_path / "state"), pytest.raises(StateError, match="in use"):
         Journal(tmp_path / "state")
-
-
-def test_the_demo_traffic_has_valid_distinct_senders_and_answers_to_the_count() -> None:
-    traffic = Traffic(300, rng=random.Random(3))
-    bursts = []
-    while traffic.left:
-        bursts.append(traffic.arriving(now=1_700_000_000_000))
-    carried = [one for burst in bursts for one in burst]
-    assert len(carried) == 300
-    assert max(map(len, bursts)) <= 9
-    assert len({one.id for one in carried}) == len({one.sender for one in carried}) == 300
-    assert all(phonenumbers.is_valid_number(phonenumbers.parse(one.sender)) for one in carried)
-    assert len({one.text for one in carried}) > 100
-    assert all(0 < one.sms_sent < one.sms_received for one in carried)
-    assert traffic.arriving(now=1) == []
-
-
-def test_resumed_traffic_goes_on_where_it_stopped() -> None:
-    traffic = Traffic(3, lines=[Line("a"), Line("b", "+1"), Line("c")], carried=[sms(1), sms(2)])
-    assert traffic.left == 1
-    (last,) = traffic.arriving(now=5)
-    assert last.text == "c"
-
-
-@pytest.mark.parametrize(
-    ("text", "single"), [("a" * 160, True), ("a" * 161, False), ("é" * 70, True), ("é" * 71, False)]
-)
-def test_a_text_of_several_parts_has_no_sent_time(text: str, single: bool) -> None:
-    (one,) = Traffic(1, lines=[Line(text)]).arriving(now=1_700_000_000_000)
-    assert (one.sms_sent != 0) is single
-
-
-def test_a_messages_file(tmp_path: Path) -> None:
-    path = tmp_path / "messages"
-    path.write_bytes(
-        "\ufeffplain\r\n\n+254700000001\ttext\twith tab\n\t\u2028no sender\nempty\t\n".encode()
-    )
-    assert read_lines(path) == [
-        Line("plain"),
-        Line("text\twith tab", "+254700000001"),
-        Line("\u2028no sender"),
-        Line("", "empty"),
-    ]
-
-
-@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xff"])
-def test_a_messages_file_without_messages(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "messages"
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="messages"):
-        read_lines(path)
-
-
-def reply(ref: str, to: str, content: str = "thanks") -> Outgoing:
-    return Outgoing(id=ref, to=to, content=content, reports=[Report(status=Status.SENT, at=0)])
-
-
-A, B = "+254700000001", "+254700000002"
-
-
-@pytest.mark.parametrize(
-    ("rows", "expect", "lost", "doubled"),
-    [
-        ([sms(1), reply("o1", A)], Expect.AUTO, (), ()),
-        ([sms(1), reply("o1", "0700000001")], Expect.AUTO, (), ()),
-        ([sms(1), sms(2), reply("o1", A)], Expect.AUTO, ("in-2",), ()),
-        ([sms(1), sms(2), reply("o1", A)], Expect.NO, (), ()),
-        ([sms(1)], Expect.AUTO, (), ()),
-        ([sms(1)], Expect.YES, ("in-1",), ()),
-        ([sms(1), reply("o1", A), reply("o2", A)], Expect.AUTO, (), ("o2",)),
-        ([sms(1), reply("o1", A), reply("o2", A, "more")], Expect.AUTO, (), ()),
-        ([sms(1), sms(2, A), reply("o1", A), reply("o2", A)], Expect.AUTO, (), ()),
-        ([sms(1), sms(2, A), reply("o1", A)], Expect.AUTO, ("in-2",), ()),
-        ([sms(1), reply("o1", A), reply("o2", B), reply("o3", B)], Expect.AUTO, (), ()),
-        ([sms(1, "Clinic"), reply("o1", "CLINIC")], Expect.YES, (), ()),
-    ],
-)
-def test_what_is_lost_and_what_is_doubled(
-    rows: list[Row], expect: Expect, lost: tuple[str, ...], doubled: tuple[str, ...]
-) -> None:
-    result = tally(Phone(rows), expect)
-    assert (result.lost, result.doubled) == (lost, doubled)
-
-
-def test_short_codes_are_compared_whole() -> None:
-    assert who("22333") != who("33322")
-    assert who("+254 712-345-678") == who("0712345678")
-
-
-def test_the_summary_holds_counts_and_ids_only() -> None:
-    rows = [sms(n, text="1!ANC!secret") for n in range(9)]
-    for row in rows:
-        row.forwarded = True
-    phone = Phone([*rows, reply("o1", "+254700000000", "private")])
-    counts = RunCounts(polls=3, unreadable=1)
-    counts.refusals["HTTP 500: the server failed"] = 2
-    lines = "\n".join(summary(tally(phone), counts))
-    assert "lost: 8 (in-1, in-2, in-3, in-4, in-5 …)" in lines
-    assert "refused: 2 x HTTP 500: the server failed" in lines
-    assert lines.endswith("result: FAILED")
-    assert not any(word in lines for word in ("secret", "private", "+2547"))
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def test_a_terminal_gets_one_line_rewritten() -> None:
-    now = iter(range(100))
-    stream = Terminal()
-    progress = Progress(stream, clock=lambda: float(next(now)))
-    phone = Phone([sms(1)])
-    for _ in range(3):
-        progress.show(phone, total=5, counts=RunCounts(), trouble=None)
-    progress.end()
-    progress.end()
-    assert stream.getvalue().count("\n") == 1
-    assert stream.getvalue().count("\rsms 0/5 acknowledged") == 3
-
-
-def test_elsewhere_a_line_comes_now_and_then_and_at_each_new_trouble() -> None:
-    now = 0.0
-    stream = io.StringIO()
-    progress = Progress(stream, clock=lambda: now)
-    for now, trouble in [  # noqa: B007  the clock above reads it
-        (1.0, None),
-        (2.0, "HTTP 500"),
-        (3.0, "HTTP 500"),
-        (4.0, None),
-        (5.0, "HTTP 500"),
-        (11.0, None),
-    ]:
-        progress.show(Phone(), total=5, counts=RunCounts(), trouble=trouble)
-    progress.end()
-    lines = stream.getvalue().splitlines()
-    assert [line.endswith("HTTP 500") for line in lines] == [True, True, False]
-
-
-@pytest.mark.parametrize(
-    ("url", "sent", "info"),
-    [
-        ("http://h:1/api/sms", "http://h:1/api/sms", "u:p"),
-        ("http://h:1", "http://h:1/api/sms", "u:p"),
-        ("http://h:1/", "http://h:1/api/sms", "u:p"),
-        (" https://a:b@h/x/ ", "https://h/x/", "a:b"),
-        ("https://a:p%40s@h/x", "https://h/x", "a:p%40s"),
-        ("https://a:é@h/x", "https://h/x", "a:é"),
-        ("https://a:b@[::1]:2/x", "https://[::1]:2/x", "a:b"),
-    ],
-)
-def test_the_address_is_read_as_the_phone_does(url: str, sent: str, info: str) -> None:
-    address = read_address(url, "u", "p")
-    assert address.url == sent
-    assert address.authorization == "Basic " + base64.b64encode(info.encode("latin-1")).decode()
-    assert "Basic" not in repr(address)
-
-
-@pytest.mark.parametrize(
-    "url", ["", "h/api/sms", "ftp://u:hush@h/", "http://", "http://u:hush@h:x/", "http://[hush/"]
-)
-def test_a_wrong_address_is_refused_without_repeating_it(url: str) -> None:
-    with pytest.raises(ValueError, match="must look like") as caught:
-        read_address(url, None, None)
-    assert "hush" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "why", "passing"),
-    [
-        (200, b'{"medic-gateway":true}', None, False),
-        (200, b'{"medic-gateway":"true"}', "not the expected app (HTTP 200)", False),
-        (200, b"[]", "not the expected app (HTTP 200)", False),
-        (200, b"<html>", "not the expected app (HTTP 200)", False),
-        (302, b"", "HTTP 302: the address redirects; give the address it leads to", False),
-        (401, b"", "HTTP 401: the server refuses this user or password", False),
-        (
-            403,
-            b"",
-            "not the expected app (HTTP 403: the account lacks can_access_gateway_api)",
-            False,
-        ),
-        (
-            404,
-            b'{"medic-gateway":true}',
-            "not the expected app (HTTP 404: is the path right?)",
-            False,
-        ),
-        (503, b"", "not the expected app (HTTP 503)", True),
-    ],
-)
-def test_the_settings_screen(status: int, body: bytes, why: str | None, passing: bool) -> None:
-    refused = read_verification(status, body)
-    assert (refused.why if refused else None) == why
-    assert refused is None or refused.passing is passing
