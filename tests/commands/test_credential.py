@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import io
 import os
 import re
 import subprocess
@@ -13,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands.conftest import Ended, Run
+from tests.docs.terminal import asking
 
 SECRET = "canary-secret-91c4"
 KEY = "rapidpro:incoming"
@@ -46,21 +45,15 @@ def test_one_line_break_is_the_shells(store_secret: Run, data: Path) -> None:
     assert (data / "secret.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_person_is_asked_and_not_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-
-    def ask(prompt: str) -> str:
-        asked.append(prompt)
-        return SECRET
-
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setattr(sys, "stdin", Terminal())
-    monkeypatch.setattr(getpass, "getpass", ask)
-    assert run("credential", "put", KEY) == Ended(0, f"stored {KEY}\n", "")
-    assert asked == ["credential (not shown): "]
+def test_a_person_is_asked_and_not_shown(store_secret: Run, data: Path) -> None:
+    with asking(["credential", "put", KEY, "--data", str(data)], folder=data) as process:
+        process.until("credential (not shown): ")
+        process.type(f"{SECRET}\n")
+        said = process.rest()
+    assert process.code == 0
+    assert said == f"credential (not shown): \r\nstored {KEY}\r\n"
+    # Given once more it replaces nothing: so it was what was typed.
+    assert store_secret(KEY, given=SECRET.encode()) == Ended(0, f"stored {KEY}\n", "")
 
 
 FAILURES = [
@@ -74,10 +67,9 @@ FAILURES = [
 
 @pytest.mark.parametrize(("words", "told"), FAILURES)
 def test_what_cannot_be_done_is_told_in_one_line(
-    run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], told: str
+    run: Run, words: tuple[str, ...], told: str
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x")))
-    ended = run(*words)
+    ended = run(*words, given=b"x")
     assert (ended.code, ended.out) == (1, "")
     assert told in ended.err
     assert len(ended.err.splitlines()) == 1

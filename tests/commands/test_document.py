@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -55,9 +53,10 @@ def test_keys_without_effect_and_warnings_are_listed(run: Run, tmp_path: Path) -
     ]
 
 
-def test_a_document_may_come_by_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"locale":"fr"}')))
-    assert run("settings", "put", "-").out == "settings changed\n"
+def test_a_document_may_come_by_standard_input(run: Run) -> None:
+    put = run("settings", "put", "-", given=b'{"locale":"fr"}')
+    assert put.out == "settings changed\n"
+    assert json.loads(run("settings", "get").out)["locale"] == "fr"
 
 
 BAD = [

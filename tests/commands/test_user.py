@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import sys
 from pathlib import Path
 
 import pytest
@@ -24,12 +22,12 @@ def test_an_account_is_added_listed_and_removed(run: Run) -> None:
     assert run("user", "list").out == ""
 
 
-def test_a_given_password_is_read_and_not_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("my own password\n"))
-    added = run("user", "add", "nurse", "--role", "gateway", "--password-stdin")
+def test_a_given_password_is_read_and_not_shown(run: Run) -> None:
+    add = ("user", "add", "nurse", "--role", "gateway", "--password-stdin")
+    added = run(*add, given=b"my own password\n")
     assert (added.code, added.out) == (0, "added nurse\n")
-    monkeypatch.setattr(sys, "stdin", io.StringIO("another password\n"))
-    changed = run("user", "password", "nurse", "--password-stdin")
+    change = ("user", "password", "nurse", "--password-stdin")
+    changed = run(*change, given=b"another password\n")
     assert changed.out == "changed the password of nurse\n"
     assert "shown this once" in run("user", "password", "nurse").out
 
@@ -57,9 +55,9 @@ def test_what_cannot_be_done_is_told_in_one_line(
     assert len(ended.err.splitlines()) == 1
 
 
-def test_a_short_password_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("short\n"))
-    ended = run("user", "add", "x", "--role", "gateway", "--password-stdin")
+def test_a_short_password_is_refused(run: Run) -> None:
+    add = ("user", "add", "x", "--role", "gateway", "--password-stdin")
+    ended = run(*add, given=b"short\n")
     assert (ended.code, ended.err) == (1, "smsgate: a password has at least 8 characters\n")
 
 

@@ -1,7 +1,8 @@
-"""A reader's terminals: the server runs in one, and blocks are pasted into another."""
+"""A reader's terminals: the server runs in one, blocks are pasted into another, a third asks."""
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import select
@@ -29,20 +30,18 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 class Process:
-    """A command that runs until it is told to end, and what it printed."""
+    """A command that runs, and what it printed to `screen`."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
         self.process = process
         self.said = ""
+        self._screen = screen
 
     def until(self, end: str) -> str:
         """Read until it printed `end`; all it printed."""
-        out = self.process.stdout
-        assert out is not None
         limit = time.monotonic() + _PATIENCE
         while end not in self.said:
-            ready, _, _ = select.select([out], [], [], limit - time.monotonic())
-            more = os.read(out.fileno(), 65536).decode() if ready else ""
+            more = _more(self._screen, limit)
             assert more, f"it said only: {self.said}"
             self.said += more
         return self.said
@@ -60,6 +59,37 @@ class Process:
         return dict(_PASSWORD.findall(self.said))
 
 
+class Asking(Process):
+    """A command on a terminal, and the person who answers it there."""
+
+    def type(self, text: str) -> None:
+        """Press these keys."""
+        os.write(self._screen, text.encode())
+
+    def rest(self) -> str:
+        """Read until it ended; all it printed."""
+        limit = time.monotonic() + _PATIENCE
+        while more := _more(self._screen, limit):
+            self.said += more
+        return self.said
+
+    @property
+    def code(self) -> int:
+        """Its exit code, once it ended."""
+        return self.process.wait(_PATIENCE)
+
+
+def _more(screen: int, limit: float) -> str:
+    """What is printed next; nothing once all is read or the time `limit` has come."""
+    ready, _, _ = select.select([screen], [], [], max(0, limit - time.monotonic()))
+    try:
+        return os.read(screen, 65536).decode() if ready else ""
+    except OSError as error:
+        if error.errno != errno.EIO:  # what a terminal says when its last user is gone
+            raise
+        return ""
+
+
 @contextmanager
 def process(
     arguments: list[str], *, folder: Path, until: str, **environment: str
@@ -69,13 +99,37 @@ def process(
     with subprocess.Popen(
         command, cwd=folder, env=clean_environment(**environment), stdout=subprocess.PIPE
     ) as started:
-        running = Process(started)
+        assert started.stdout is not None
+        running = Process(started, started.stdout.fileno())
         try:
             running.until(until)
             yield running
         finally:
             started.terminate()
             assert started.wait(30) == 0
+
+
+@contextmanager
+def asking(arguments: list[str], *, folder: Path, **environment: str) -> Iterator[Asking]:
+    """`smsgate` with these arguments on a pseudo-terminal of its own, until it ends."""
+    screen, line = os.openpty()
+    try:
+        with subprocess.Popen(
+            # Its controlling terminal, or it would ask on another one: that of who runs the tests.
+            ["setsid", "--ctty", sys.executable, "-m", "smsgate", *arguments],
+            cwd=folder,
+            env=clean_environment(**environment),
+            stdin=line,
+            stdout=line,
+            stderr=line,
+        ) as started:
+            os.close(line)
+            try:
+                yield Asking(started, screen)
+            finally:
+                started.kill()  # nothing, if it ended
+    finally:
+        os.close(screen)
 
 
 class Terminal:
@@ -124,8 +178,7 @@ class Terminal:
         said = ""
         limit = time.monotonic() + _PATIENCE
         while said.count("\036") < 2:
-            ready, _, _ = select.select([out], [], [], limit - time.monotonic())
-            more = os.read(out.fileno(), 65536).decode() if ready else ""
+            more = _more(out.fileno(), limit)
             assert more, said
             said += more
         printed, status, _ = said.split("\036")
