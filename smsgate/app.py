@@ -21,6 +21,7 @@ from smsgate.errors import SmsgateError
 from smsgate.figures import Figures
 from smsgate.gateway import Gateway
 from smsgate.heartbeat import Heartbeats
+from smsgate.outside import Outside
 from smsgate.programme import Programmes
 from smsgate.settings import Settings
 from smsgate.store.database import Store
@@ -82,11 +83,7 @@ def create_app(settings: Settings, *, clock: Clock = clocks.now) -> Starlette:
             await programmes.start()
             await vault.start()
             work = working(
-                store,
-                programmes,
-                vault,
-                services.aggregators,
-                clock=clock,
+                Outside(store, programmes, vault, services.aggregators, clock),
                 tally=tally,
                 heartbeats=heartbeats,
                 dispatch=settings.dispatch,

@@ -16,18 +16,14 @@ from typing import Any, Final
 
 from smsgate import log
 from smsgate.aggregators.base import Aggregator, Answer, Ask, Refused, Report, Secret
-from smsgate.aggregators.registry import AggregatorRegistry
-from smsgate.claiming import Secrets
-from smsgate.clock import Clock
-from smsgate.errors import SmsgateError
+from smsgate.enduring import enduring
 from smsgate.ids import earliest
 from smsgate.message import StatusReport
 from smsgate.outbox import wire_id
-from smsgate.programme import Programmes
-from smsgate.routing import Connect, Route, connect, route_of
+from smsgate.outside import Outside
+from smsgate.routing import Route, route_of
 from smsgate.settling import settle
 from smsgate.store import cursors
-from smsgate.store.database import Store
 from smsgate.store.transact import Connection
 from smsgate.store.writer import Job
 
@@ -96,64 +92,47 @@ def can_be_asked(aggregator: Aggregator) -> bool:
 class Asker:
     """Walks. Any number of processes may run one: a lease says whose turn it is."""
 
-    def __init__(
-        self,
-        store: Store,
-        programmes: Programmes,
-        vault: Secrets,
-        registry: AggregatorRegistry,
-        *,
-        clock: Clock,
-        connect: Connect = connect,
-    ) -> None:
-        """Ask about messages of `store`; the arguments are those of `Dispatcher`."""
-        self._store = store
-        self._programmes = programmes
-        self._vault = vault
-        self._registry = registry
-        self._clock = clock
-        self._connect = connect
+    def __init__(self, outside: Outside) -> None:
+        """Ask about the messages of `outside.store`."""
+        self._outside = outside
         self._owner = f"asker-{secrets.token_hex(6)}"
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            try:
+            async with enduring("asking"):
                 await self.step()
-            except SmsgateError as error:
-                logger.warning("asking put off", reason=str(error))
-            except Exception as error:
-                logger.error("asking failed", exc_info=error)
             await asyncio.sleep(EVERY.total_seconds())
 
     async def step(self) -> int:
         """Go a part of the way; how many messages were asked about."""
-        programme = await self._programmes.current(await self._store.revisions())
-        route = route_of(programme, self._registry)
+        programme = await self._outside.programme()
+        route = route_of(programme, self._outside.registry)
         if route is None or not can_be_asked(route.aggregator):
             return 0
         name = f"asked:{route.name}"
-        now = self._clock()
-        async with self._store.read() as connection:  # most of the time there is nothing to do
+        now = self._outside.clock()
+        # Most of the time there is nothing to do.
+        async with self._outside.store.read() as connection:
             place = await cursors.place(connection, name, self._owner, now)
             if place is None or not (await self._unfinished(connection, route, "", now)):
                 return 0
-        place = await self._store.write(TakeTurn(name, self._owner, now))
+        place = await self._outside.store.write(TakeTurn(name, self._owner, now))
         if place is None:
             return 0
-        async with self._store.read() as connection:
+        async with self._outside.store.read() as connection:
             rows = await self._unfinished(connection, route, place, now)
         walked = await self._walk(route, rows, place)
         if len(rows) < BATCH and not walked.stopped:
             walked.place = ""  # from the beginning again
-        await self._store.write(
+        await self._outside.store.write(
             Rest(
                 name,
                 self._owner,
                 route.aggregator.name,
                 walked.reports,
                 walked.place,
-                self._clock() + walked.rest,
+                self._outside.clock() + walked.rest,
             )
         )
         return len(rows)
@@ -171,13 +150,19 @@ class Asker:
 
     async def _walk(self, route: Route, rows: Sequence[Row], place: str) -> _Walked:
         walked = _Walked(place)
-        transport = self._connect(route)
+        transport = self._outside.connect(route)
         try:
-            secret = await self._vault.outgoing(route.aggregator)
+            secret = await self._outside.vault.outgoing(route.aggregator)
             for row in rows:
                 ask = _inquire(route, row["gateway_ref"], secret)
                 if ask is not None:
-                    _take(walked, route.aggregator, row, await transport.ask(ask), self._clock())
+                    _take(
+                        walked,
+                        route.aggregator,
+                        row,
+                        await transport.ask(ask),
+                        self._outside.clock(),
+                    )
                 if walked.stopped:
                     break
                 walked.place = row["id"]

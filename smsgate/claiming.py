@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from smsgate.aggregators.base import Aggregator, Secret
 from smsgate.offering import AGED, AGED_SHARE, Terms, fresh
 from smsgate.outbox import wire_id
 from smsgate.routing import Route
@@ -27,18 +26,6 @@ LEASE: Final = timedelta(seconds=90)
 _LEAST: Final = 0.001  # of a part; less is what arithmetic left over
 # A message of unknown outcome older than this is not sent again, whatever the rule.
 LOOK_BACK: Final = timedelta(days=7)
-
-
-class Secrets(Protocol):
-    """Where credentials are; `smsgate.vault.Vault`."""
-
-    async def incoming(self, aggregator: Aggregator) -> Sequence[Secret]:
-        """Those an aggregator may show."""
-        ...
-
-    async def outgoing(self, aggregator: Aggregator) -> Secret | None:
-        """The one to show to it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from smsgate import __version__
+from smsgate import __version__, arguments
 from smsgate.errors import SmsgateError, StartError
 from smsgate.settings import Settings, read_settings
 
@@ -99,7 +99,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     from smsgate.commands import serve
 
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=_port, help="port to listen on (5988)")
+    parser.add_argument("--port", type=arguments.port, help="port to listen on (5988)")
     parser.add_argument("--forms", metavar="DIR", help="folder of form definitions (./forms)")
     parser.add_argument(
         "--no-dispatch",
@@ -247,9 +247,3 @@ def _where_each(parser: argparse.ArgumentParser) -> None:
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - likewise
             for verb in action.choices.values():
                 _where(verb)
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return int(text)

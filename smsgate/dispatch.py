@@ -15,27 +15,25 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from smsgate import failpoints, log
 from smsgate.aggregators.base import Aggregator, Secret, Unready
-from smsgate.aggregators.registry import AggregatorRegistry
 from smsgate.attempting import Way, attempt, broken_off
-from smsgate.claiming import LOOK_BACK, Claim, Claimed, Claims, Found, Look, Secrets
-from smsgate.clock import Clock
+from smsgate.claiming import LOOK_BACK, Claim, Claimed, Claims, Found, Look
+from smsgate.enduring import enduring
 from smsgate.errors import SecretUnreadable, SmsgateError
 from smsgate.offering import Terms
-from smsgate.programme import Programme, Programmes
+from smsgate.outside import Outside
+from smsgate.programme import Programme
 from smsgate.pushing import SWEEP, GiveBack, Lapse, SendAgain, Settle
-from smsgate.routing import Connect, Route, connect, route_of
+from smsgate.routing import Route, route_of
 from smsgate.store import pushing
-from smsgate.store.database import Store
-from smsgate.store.writer import Job
 from smsgate.tally import Tally
 from smsgate.transport import Transport
 from smsgate.verdict import Health, Verdict
+from smsgate.waking import Waking
 
-TICK_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 15.0
 _SWEEP_SECONDS: Final = 1.0
 _AWAY_SECONDS: Final = 1.0
@@ -43,7 +41,6 @@ _AWAY_SECONDS: Final = 1.0
 _SHARE: Final = 4
 _LEAST_REST: Final = 0.005
 _MOST_REST: Final = 0.25
-_BLIND_SECONDS: Final = 2.0  # where other processes' commits cannot be seen
 # Answers that may wait to be written down, in multiples of a route's `parallel`.
 _MOST_UNWRITTEN: Final = 2
 _LAST_TRIES: Final = 3
@@ -55,40 +52,21 @@ class Dispatcher:
     """One worker. On PostgreSQL several may run, on SQLite it is the only one."""
 
     def __init__(
-        self,
-        store: Store,
-        programmes: Programmes,
-        vault: Secrets,
-        registry: AggregatorRegistry,
-        *,
-        clock: Clock,
-        tally: Tally | None = None,
-        alone: bool = False,
-        connect: Connect = connect,
+        self, outside: Outside, *, tally: Tally | None = None, alone: bool = False
     ) -> None:
-        """Push from `store`.
+        """Push from `outside.store`.
 
         Args:
-            store: an open store.
-            programmes: where the settings in force are.
-            vault: where credentials are.
-            registry: the aggregators there are.
-            clock: what time it is.
+            outside: the way to aggregators.
             tally: where attempts are counted.
             alone: whether there certainly is no other worker: what another one left in its hands
                 is then known to be nobody's at once.
-            connect: makes the connections of a route.
         """
-        self._store = store
-        self._programmes = programmes
-        self._vault = vault
-        self._registry = registry
-        self._clock = clock
+        self._outside = outside
         self._tally = tally or Tally()
         self._alone = alone
-        self._connect = connect
         self.worker = f"worker-{secrets.token_hex(6)}"
-        self._wake = asyncio.Event()
+        self._waking = Waking(outside.store, outside.clock, own=(Look,))
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._out: set[str] = set()  # of these, the ones that are not answered yet
         self._stopping = False
@@ -100,20 +78,15 @@ class Dispatcher:
         self._uncertain = False  # a claim may have gone through without our hearing of it
         self._swept_at = -_SWEEP_SECONDS
         self._rest_until = 0.0
-        self._version = -1
 
     def start(self) -> None:
         """Begin."""
-        self._store.writer.listeners.append(self._committed)
+        self._waking.start()
         self._task = asyncio.create_task(self.run(), name="smsgate-dispatch")
 
     def wake(self) -> None:
         """Something changed: look again."""
-        self._wake.set()
-
-    def _committed(self, jobs: Sequence[Job[Any]]) -> None:
-        if any(not isinstance(job, Look) for job in jobs):
-            self.wake()
+        self._waking.wake()
 
     async def stop(self, grace: float = GRACE_SECONDS) -> None:
         """Claim nothing more; what is under way ends within `grace` seconds, or is `unknown`."""
@@ -124,7 +97,7 @@ class Dispatcher:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-            self._store.writer.listeners.remove(self._committed)
+            self._waking.stop()
         if self._uncertain:
             with contextlib.suppress(SmsgateError):  # the leases lapse: all of it is `unknown`
                 await self._give_back()
@@ -142,57 +115,39 @@ class Dispatcher:
         if self._alone:
             await self._guarded(self._bury)
         while not self._stopping:
-            self._wake.clear()
-            await self._rest(await self._guarded(self._round))
+            until = await self._guarded(self._round)
+            await self._waking.sleep(until, least=self._rest_until - time.monotonic())
 
     async def _guarded(self, step: Callable[[], Awaitable[datetime | None]]) -> datetime | None:
-        try:
-            return await step()
-        except SmsgateError as error:
-            logger.warning("dispatch put off", reason=str(error))
-        except Exception as error:
-            logger.error("dispatch failed", exc_info=error)
+        until, done = None, False
+        async with enduring("dispatch"):
+            until, done = await step(), True
+        if done:
+            return until
         self._rest_until = time.monotonic() + _AWAY_SECONDS
-        return self._clock() + timedelta(seconds=_AWAY_SECONDS)
-
-    async def _rest(self, until: datetime | None) -> None:
-        """Until something may have changed, or `until`."""
-        least = self._rest_until - time.monotonic()
-        if least > 0:
-            await asyncio.sleep(least)
-        began = time.monotonic()
-        while not self._wake.is_set():
-            left = TICK_SECONDS
-            if until is not None:
-                left = min(left, (until - self._clock()).total_seconds())
-            if left <= 0 or self._store.version() != self._version:
-                return
-            if not self._store.sees_all and time.monotonic() - began > _BLIND_SECONDS:
-                return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), left)
+        return self._outside.clock() + timedelta(seconds=_AWAY_SECONDS)
 
     async def _bury(self) -> None:
         """What a worker before this one had in its hands when it died is nobody's."""
         ids: Sequence[str] = ["…"]
         while ids:
-            async with self._store.read() as connection:
+            async with self._outside.store.read() as connection:
                 ids = await pushing.in_hand(connection, SWEEP)
             if ids:
-                await self._store.write(Lapse(ids, self._clock(), self.worker))
+                await self._outside.store.write(Lapse(ids, self._outside.clock(), self.worker))
 
     async def _round(self) -> datetime | None:
         """Claim and send off what there is room for; when to look again, None for any time."""
-        self._version = self._store.version()
-        programme = await self._programmes.current(await self._store.revisions(exact=False))
-        route = route_of(programme, self._registry)
+        self._waking.look()
+        programme = await self._outside.programme(exact=False)
+        route = route_of(programme, self._outside.registry)
         await self._sweep(route)
         if route is None:  # what is for phones is none of our business
             self._rest_until = time.monotonic() + _SWEEP_SECONDS
             return await self._next_lapse()
         if self._room(route) <= 0:
             return None
-        now = self._clock()
+        now = self._outside.clock()
         if not self._flowing:
             look = await self._look(route, now)
             if not look.ready:
@@ -214,8 +169,8 @@ class Dispatcher:
             await self._give_back()
         terms = Terms(programme.queue, programme.opted_out)
         try:
-            claims = await self._store.write(
-                Claim(route, self.worker, room, self._turn, self._clock(), terms)
+            claims = await self._outside.store.write(
+                Claim(route, self.worker, room, self._turn, self._outside.clock(), terms)
             )
         except BaseException:
             self._uncertain = True
@@ -226,17 +181,19 @@ class Dispatcher:
 
     async def _give_back(self) -> None:
         """What was claimed without our hearing of it was certainly not sent."""
-        await self._store.write(GiveBack(self.worker, list(self._busy), self._clock()))
+        await self._outside.store.write(
+            GiveBack(self.worker, list(self._busy), self._outside.clock())
+        )
         self._uncertain = False
 
     async def _look(self, route: Route, now: datetime) -> Found:
         """Look on the cheapest way: reading is nobody's business on PostgreSQL."""
         began = time.monotonic()
         look = Look(route, now)
-        if self._store.embedded:  # where a job among others costs microseconds
-            found = await self._store.write(look)
+        if self._outside.store.embedded:  # where a job among others costs microseconds
+            found = await self._outside.store.write(look)
         else:
-            async with self._store.read() as connection:
+            async with self._outside.store.read() as connection:
                 found = await look.run(connection)
         ended = time.monotonic()
         if not found.ready:
@@ -245,15 +202,15 @@ class Dispatcher:
         return found
 
     async def _next_lapse(self) -> datetime | None:
-        async with self._store.read() as connection:
+        async with self._outside.store.read() as connection:
             return await pushing.next_lapse(connection)
 
     async def _sweep(self, route: Route | None) -> None:
         """End what lapsed, and send again what the route's rule says."""
         if time.monotonic() - self._swept_at < _SWEEP_SECONDS:
             return
-        now = self._clock()
-        async with self._store.read() as connection:
+        now = self._outside.clock()
+        async with self._outside.store.read() as connection:
             lapsed = await pushing.lapsed(connection, now, SWEEP)
             unknown: Sequence[str] = ()
             if route is not None and route.retry_unknown:
@@ -266,9 +223,9 @@ class Dispatcher:
                     limit=SWEEP,
                 )
         if lapsed:
-            await self._store.write(Lapse(lapsed, now))
+            await self._outside.store.write(Lapse(lapsed, now))
         if route is not None and unknown:
-            await self._store.write(SendAgain(unknown, now - route.unknown_after, now))
+            await self._outside.store.write(SendAgain(unknown, now - route.unknown_after, now))
         if not lapsed and not unknown:
             self._swept_at = time.monotonic()
 
@@ -277,8 +234,8 @@ class Dispatcher:
         aggregator = route.aggregator
         secret: Secret | Unready | None
         try:
-            secret = await self._vault.outgoing(aggregator)
-            incoming = await self._vault.incoming(aggregator)
+            secret = await self._outside.vault.outgoing(aggregator)
+            incoming = await self._outside.vault.incoming(aggregator)
         except SecretUnreadable as error:
             secret, incoming = Unready(str(error)), ()
         options = replace(route.options, incoming=incoming[0] if incoming else None)
@@ -293,7 +250,7 @@ class Dispatcher:
             if (known.allowed, known.parallel) == (route.allowed, route.parallel):
                 return transport
             self._retired.append(transport)
-        transport = self._connect(route)
+        transport = self._outside.connect(route)
         self._transport = (route, transport)
         return transport
 
@@ -313,7 +270,7 @@ class Dispatcher:
         began = time.perf_counter()
         left = asyncio.Event()
         try:
-            verdict = await attempt(way, claimed, left, self._clock)
+            verdict = await attempt(way, claimed, left, self._outside.clock)
         except asyncio.CancelledError:  # the process ends, and says so while it can
             verdict = broken_off("stopped", left)
         except Exception as error:
@@ -330,12 +287,12 @@ class Dispatcher:
 
     async def _settle(self, aggregator: Aggregator, claimed: Claimed, verdict: Verdict) -> None:
         """Write down the outcome, however long the database is away: nobody else knows it."""
-        job = Settle(claimed, verdict, aggregator, self._clock(), random.random())  # noqa: S311 - spreads load
+        job = Settle(claimed, verdict, aggregator, self._outside.clock(), random.random())  # noqa: S311 - spreads load
         tries = 0
         while not self._stopping or tries < _LAST_TRIES:
             tries += 1
             try:
-                await self._store.write(job)
+                await self._outside.store.write(job)
             except SmsgateError as error:
                 logger.warning("outcome not written yet", reason=str(error), attempt=tries)
                 await asyncio.sleep(_AWAY_SECONDS)

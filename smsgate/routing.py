@@ -5,16 +5,16 @@ For now there is one: the outgoing service, whose route is called as the aggrega
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from smsgate.addresses import Network, networks
 from smsgate.aggregators.base import Aggregator, Options
 from smsgate.aggregators.registry import AggregatorRegistry
 from smsgate.programme import PHONES, Programme
+from smsgate.rules import number
 from smsgate.transport import Transport
 
 _PARALLEL: Final = 16
@@ -63,21 +63,14 @@ def route_of(programme: Programme, registry: AggregatorRegistry) -> Route | None
         name=aggregator.name,
         aggregator=aggregator,
         options=options,
-        parallel=int(_number(stated, "parallel", 1, _MOST_PARALLEL) or _PARALLEL),
-        rate=_number(stated, "segments_per_second", 0.001, 1e6),
+        parallel=int(number(stated.get("parallel"), 1, _MOST_PARALLEL) or _PARALLEL),
+        rate=number(stated.get("segments_per_second"), 0.001, 1e6),
         retry_unknown=stated.get("unknown") == "retry",
         unknown_after=timedelta(
-            minutes=_number(stated, "unknown_minutes", 0.1, _WEEK_MINUTES) or _UNKNOWN_MINUTES
+            minutes=number(stated.get("unknown_minutes"), 0.1, _WEEK_MINUTES) or _UNKNOWN_MINUTES
         ),
         allowed=networks(stated.get("allow")),
     )
-
-
-def _number(stated: Mapping[str, Any], key: str, least: float, most: float) -> float | None:
-    value = stated.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
-        return None
-    return float(value) if least <= value <= most else None
 
 
 Connect = Callable[[Route], Transport]

@@ -37,8 +37,8 @@ class RetryRule:
     def from_settings(cls, value: object) -> RetryRule | None:
         """The rule that `smsgate.outbound.retry_failed` states; None where it states none."""
         stated = _object(value)
-        times = _number(stated.get("times"), 1, 20)
-        minutes = _number(stated.get("after_minutes", 15), 0.1, 10_080)
+        times = number(stated.get("times"), 1, 20)
+        minutes = number(stated.get("after_minutes", 15), 0.1, 10_080)
         if times is None or minutes is None:
             return None
         return cls(int(times), timedelta(minutes=minutes), _texts(stated.get("reasons")))
@@ -63,7 +63,7 @@ class Handset:
     def from_settings(cls, value: object) -> Handset:
         """The rules for one account under `smsgate.gateways`."""
         stated = _object(value)
-        capacity = _number(stated.get("capacity"), 1, 1e6)
+        capacity = number(stated.get("capacity"), 1, 1e6)
         return cls(
             prefixes=_texts(stated.get("prefixes")),
             capacity=None if capacity is None else int(capacity),
@@ -117,7 +117,7 @@ class QueueRules:
             name: Handset.from_settings(value)
             for name, value in _object(own.get("gateways")).items()
         }
-        replies = _number(outbound.get("replies_per_hour"), 1, 1e6)
+        replies = number(outbound.get("replies_per_hour"), 1, 1e6)
         return cls(
             quiet=_quiet(own.get("quiet_hours"), zone, warnings),
             window=_window(document, zone),
@@ -208,14 +208,14 @@ def _window(document: Mapping[str, Any], zone: tzinfo) -> DailyWindow | None:
 
 def _whole(value: object, most: int) -> int:
     text = str(value).strip() if isinstance(value, int | str) else ""
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 2 else 0
-    return number if number <= most else 0
+    read = int(text) if text.isascii() and text.isdigit() and len(text) <= 2 else 0
+    return read if read <= most else 0
 
 
 def _duplicate_limit(value: object) -> int:
     text = str(value).strip() if isinstance(value, int | str) else ""
-    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
-    return min(number, _MOST_DUPLICATES) if number > 0 else _DUPLICATES
+    read = int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0
+    return min(read, _MOST_DUPLICATES) if read > 0 else _DUPLICATES
 
 
 def _object(value: object) -> Mapping[str, Any]:
@@ -227,7 +227,8 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(text for item in items if isinstance(item, str) and (text := item.strip()))
 
 
-def _number(value: object, least: float, most: float) -> float | None:
+def number(value: object, least: float, most: float) -> float | None:
+    """`value` where it is a number from `least` to `most`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
         return None
     return value if least <= value <= most else None

@@ -74,10 +74,9 @@ class Replay(Job["Resolution | Refusal"]):
 
     async def run(self, connection: Connection) -> Resolution | Refusal:
         """See `Job.run`."""
-        row = await quarantine.get(connection, self.item_id, lock=True)
-        refusal = _closed(row)
-        if row is None or refusal is not None:
-            return refusal or Refusal(Refused.UNKNOWN, "no such item")
+        row = await _taken_up(connection, self.item_id)
+        if isinstance(row, Refusal):
+            return row
         message = _mended(row, self.changes)
         if isinstance(message, Refusal):
             return message
@@ -114,10 +113,9 @@ class Discard(Job["Resolution | Refusal"]):
 
     async def run(self, connection: Connection) -> Resolution | Refusal:
         """See `Job.run`."""
-        row = await quarantine.get(connection, self.item_id, lock=True)
-        refusal = _closed(row)
-        if row is None or refusal is not None:
-            return refusal or Refusal(Refused.UNKNOWN, "no such item")
+        row = await _taken_up(connection, self.item_id)
+        if isinstance(row, Refusal):
+            return row
         await _close(
             connection,
             self.item_id,
@@ -130,12 +128,14 @@ class Discard(Job["Resolution | Refusal"]):
         return Resolution(await quarantine.get(connection, self.item_id) or row, None)
 
 
-def _closed(row: Mapping[str, Any] | None) -> Refusal | None:
+async def _taken_up(connection: Connection, item_id: str) -> Mapping[str, Any] | Refusal:
+    """An item that waits, locked."""
+    row = await quarantine.get(connection, item_id, lock=True)
     if row is None:
         return Refusal(Refused.UNKNOWN, "no such item")
     if row["status"] != quarantine.WAITING:
         return Refusal(Refused.RESOLVED, f"it was {row['status']} already")
-    return None
+    return row
 
 
 def _mended(row: Mapping[str, Any], changes: Mapping[str, Any]) -> InboundMessage | Refusal:

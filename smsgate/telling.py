@@ -8,7 +8,6 @@ fault, is left alone like any route: it is paused under its name, with an alert.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import secrets
 from collections.abc import Mapping, Sequence
@@ -32,30 +31,27 @@ from smsgate.aggregators.base import (
     Unclear,
     Unready,
 )
-from smsgate.aggregators.registry import AggregatorRegistry
-from smsgate.claiming import Secrets, shut_until
-from smsgate.clock import Clock
-from smsgate.errors import SecretUnreadable, SmsgateError
+from smsgate.claiming import shut_until
+from smsgate.enduring import enduring
+from smsgate.errors import SecretUnreadable
 from smsgate.message import State
-from smsgate.programme import Programmes
-from smsgate.routing import Connect, Route, connect
+from smsgate.outside import Outside
+from smsgate.routing import Route
 from smsgate.store import routes, tellings
-from smsgate.store.database import Store
 from smsgate.store.tellings import What
 from smsgate.store.transact import Connection
 from smsgate.store.writer import Job
 from smsgate.transport import Transport
 from smsgate.verdict import End, Health, Verdict, after, of_reply, of_unready, wait
+from smsgate.waking import Waking
 
 PARALLEL: Final = 8
 BATCH: Final = 32
 LEASE: Final = timedelta(seconds=90)  # longer than a request may take (`smsgate.transport`)
 WORTH_TELLING: Final = timedelta(days=7)
 _KEPT: Final = timedelta(days=30)
-_TICK: Final = 0.5
 _LEAST_REST: Final = 0.25  # a commit may be anybody's: look no more often than this
-_BLIND: Final = 2.0  # where other processes' commits cannot be seen
-_AWAY: Final = 2.0
+_AWAY: Final = timedelta(seconds=2)
 
 Row = dict[str, Any]
 
@@ -142,66 +138,31 @@ def _is_known(one: Said) -> bool:
 class Teller:
     """Tells. Any number of processes may run one."""
 
-    def __init__(
-        self,
-        store: Store,
-        programmes: Programmes,
-        vault: Secrets,
-        registry: AggregatorRegistry,
-        *,
-        clock: Clock,
-        connect: Connect = connect,
-    ) -> None:
-        """Tell what waits in `store`; the arguments are those of `Dispatcher`."""
-        self._store = store
-        self._programmes = programmes
-        self._vault = vault
-        self._registry = registry
-        self._clock = clock
-        self._connect = connect
+    def __init__(self, outside: Outside) -> None:
+        """Tell what waits in `outside.store`."""
+        self._outside = outside
         self._owner = f"teller-{secrets.token_hex(6)}"
-        self._wake = asyncio.Event()
-        self._version = -1
+        self._waking = Waking(outside.store, outside.clock, own=(Take, Note))
 
     async def run(self) -> None:
         """Until cancelled."""
-        self._store.writer.listeners.append(self._committed)
+        self._waking.start()
         try:
             while True:
-                self._wake.clear()
-                self._version = self._store.version()
-                try:
+                self._waking.look()
+                until: datetime | None = self._outside.clock() + _AWAY
+                async with enduring("telling"):
                     until = await self.step()
-                except SmsgateError as error:
-                    logger.warning("telling put off", reason=str(error))
-                    until = self._clock() + timedelta(seconds=_AWAY)
-                except Exception as error:
-                    logger.error("telling failed", exc_info=error)
-                    until = self._clock() + timedelta(seconds=_AWAY)
-                await asyncio.sleep(_LEAST_REST)
-                await self._rest(until)
+                await self._waking.sleep(until, least=_LEAST_REST)
         finally:
-            self._store.writer.listeners.remove(self._committed)
-
-    def _committed(self, jobs: Sequence[Job[Any]]) -> None:
-        if any(not isinstance(job, Take | Note) for job in jobs):
-            self._wake.set()
-
-    async def _rest(self, until: datetime | None) -> None:
-        rested = 0.0
-        while not self._wake.is_set() and self._store.version() == self._version:
-            left = _TICK if until is None else (until - self._clock()).total_seconds()
-            if left <= 0 or (not self._store.sees_all and rested >= _BLIND):
-                return
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), min(left, _TICK))
-            rested += _TICK
+            self._waking.stop()
 
     async def step(self) -> datetime | None:
         """Tell all that can be told now; when time alone will next bring something."""
-        programme = await self._programmes.current(await self._store.revisions())
+        programme = await self._outside.programme()
         options = programme.options()
-        found = [one for one in self._registry.described(options.own).aggregators if one.listens]
+        registry = self._outside.registry.described(options.own)
+        found = [one for one in registry.aggregators if one.listens]
         soonest: datetime | None = None
         for aggregator in found:
             until = await self._tell(aggregator, options)
@@ -211,19 +172,21 @@ class Teller:
 
     async def _tell(self, aggregator: Aggregator, options: Options) -> datetime | None:
         while True:
-            now = self._clock()
-            async with self._store.read() as connection:
+            now = self._outside.clock()
+            async with self._outside.store.read() as connection:
                 if not await tellings.any_due(connection, aggregator.name, now):
                     return await tellings.next_due(connection, aggregator.name, now)
                 shut = shut_until(await routes.get(connection, aggregator.name), now)
             if shut is not None:
                 return shut
-            taken = await self._store.write(Take(aggregator.name, self._owner, now))
+            taken = await self._outside.store.write(Take(aggregator.name, self._owner, now))
             if not taken:
                 return None  # another process has it in hand
             said = await self._say(aggregator, taken, options)
-            await self._store.write(
-                Note(aggregator.name, self._owner, said, now, self._clock(), random.random())  # noqa: S311 - spreads load
+            jitter = random.random()  # noqa: S311 - spreads load
+            done = self._outside.clock()
+            await self._outside.store.write(
+                Note(aggregator.name, self._owner, said, now, done, jitter)
             )
 
     async def _say(
@@ -231,10 +194,10 @@ class Teller:
     ) -> Sequence[Said]:
         secret: Secret | Unready | None
         try:
-            secret = await self._vault.outgoing(aggregator)
+            secret = await self._outside.vault.outgoing(aggregator)
         except SecretUnreadable as error:
             secret = Unready(str(error))
-        transport = self._connect(_way_to(aggregator, options))
+        transport = self._outside.connect(_way_to(aggregator, options))
         try:
             return await asyncio.gather(
                 *(self._one(aggregator, row, secret, options, transport) for row in rows)
@@ -262,7 +225,9 @@ class Teller:
             if isinstance(ask, Unready):
                 return Said(row, of_unready(ask))
             reply = await transport.ask(ask)
-            verdict = of_reply(reply, lambda answer: _outcome(aggregator, answer), self._clock())
+            verdict = of_reply(
+                reply, lambda answer: _outcome(aggregator, answer), self._outside.clock()
+            )
         except Exception as error:
             logger.error("telling failed", aggregator=aggregator.name, exc_info=error)
             verdict = Verdict(End.RETRY, State.PENDING, "our_fault", Health.SILENT)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from smsgate import log, passing, steering
 from smsgate.clock import Clock
-from smsgate.errors import SmsgateError
+from smsgate.enduring import enduring
 from smsgate.heartbeat import Heartbeats
 from smsgate.passing import Pace
 from smsgate.programme import Programme, Programmes
@@ -73,14 +73,10 @@ class Timekeeper:
     async def run(self) -> None:
         """Until cancelled; a database that is away for a while does not end it."""
         while True:
-            try:
+            async with enduring("sweep"):
                 await self.sweep()
                 if self._heartbeats is not None:
                     await self._heartbeats.flush_if_due(self._clock())
-            except SmsgateError as error:
-                logger.warning("sweep put off", reason=str(error))
-            except Exception as error:
-                logger.error("sweep failed", exc_info=error)
             await asyncio.sleep(EVERY_SECONDS)
 
     async def sweep(self) -> int:

@@ -16,6 +16,7 @@ from smsgate.aggregators.registry import AggregatorRegistry
 from smsgate.dispatch import Dispatcher
 from smsgate.document import Mode
 from smsgate.message import OutboundMessage
+from smsgate.outside import Outside
 from smsgate.programme import Programmes, PutSettings
 from smsgate.routing import Route
 from smsgate.store import pushing, routes, told
@@ -197,14 +198,16 @@ async def pushing_to(
     programmes = Programmes(store, forms_dir=None, clock=clock)
     keys, tally = Keys(), Tally()
     dispatcher = Dispatcher(
-        store,
-        programmes,
-        keys,
-        AggregatorRegistry([aggregator or (target.aggregator if target else AfricasTalking())]),
-        clock=clock,
+        Outside(
+            store,
+            programmes,
+            keys,
+            AggregatorRegistry([aggregator or (target.aggregator if target else AfricasTalking())]),
+            clock,
+            lambda route: transport(parallel=route.parallel, total_seconds=total_seconds),
+        ),
         tally=tally,
         alone=alone,
-        connect=lambda route: transport(parallel=route.parallel, total_seconds=total_seconds),
     )
     if start:
         dispatcher.start()

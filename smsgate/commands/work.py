@@ -10,6 +10,7 @@ from smsgate import clock
 from smsgate.aggregators.registry import installed
 from smsgate.commands.session import open_store
 from smsgate.errors import CommandError
+from smsgate.outside import Outside
 from smsgate.programme import Programmes
 from smsgate.settings import Settings
 from smsgate.tally import Tally
@@ -42,6 +43,7 @@ async def _work(settings: Settings) -> int:
         vault = Vault(store, sealer_of(settings), clock=clock.now)
         await vault.start()
         print("smsgate works", flush=True)
-        async with working(store, programmes, vault, installed(), clock=clock.now, tally=Tally()):
+        outside = Outside(store, programmes, vault, installed(), clock.now)
+        async with working(outside, tally=Tally()):
             await stop.wait()
     return 0

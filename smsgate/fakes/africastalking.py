@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
-from smsgate.fakes.callbacks import Callbacks, Heard, Post
+from smsgate.fakes.callbacks import Post
 from smsgate.fakes.faults import Answer
 from smsgate.fakes.service import Request, Service
 
@@ -101,7 +101,6 @@ class AfricasTalking(Service):
         self.fail_rate = fail_rate
         self.texted: dict[str, Texted] = {}
         self.inbox: list[dict[str, str | int]] = []
-        self.callbacks: Callbacks | None = None
         self.reports_url = ""
         self._rng = rng or random.Random()  # noqa: S311 - which message fails is no secret
 
@@ -194,16 +193,6 @@ class AfricasTalking(Service):
         if status in _REASONED or reason:
             form["failureReason"] = reason or "DeliveryFailure"
         return Post(f"delivery report {status}", url, urlencode(form).encode(), _FORM)
-
-    async def say(self, post: Post) -> Heard:
-        """Post a callback now.
-
-        Raises:
-            RuntimeError: `callbacks` was not set.
-        """
-        if self.callbacks is None:
-            raise RuntimeError("set `callbacks` first")
-        return await self.callbacks.now(post)
 
 
 def incoming(

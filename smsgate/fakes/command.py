@@ -10,6 +10,7 @@ import signal
 import sys
 from urllib.parse import quote, urlsplit
 
+from smsgate import arguments
 from smsgate.errors import CommandError
 from smsgate.fakes import africastalking, courier, jasmin, kannel, rapidpro, twilio
 from smsgate.fakes.africastalking import AfricasTalking
@@ -72,7 +73,7 @@ def _shared(parser: argparse.ArgumentParser, kind: str) -> None:
     add(
         "--port",
         dest="at_port",
-        type=_port,
+        type=arguments.port,
         default=port,
         metavar="PORT",
         help=f"port to listen on ({port})",
@@ -80,14 +81,14 @@ def _shared(parser: argparse.ArgumentParser, kind: str) -> None:
     add("--latency", type=_milliseconds, default=0.0, metavar="MS", help="before each answer")
     add(
         "--drop-rate",
-        type=_share,
+        type=arguments.share,
         default=0.0,
         metavar="F",
         help="share of messages that are taken and whose answer is lost, 0 to 1",
     )
     add(
         "--error-rate",
-        type=_share,
+        type=arguments.share,
         default=0.0,
         metavar="F",
         help="share of calls answered 500, 0 to 1",
@@ -122,7 +123,7 @@ def _calling(parser: argparse.ArgumentParser, kind: str) -> None:
     _called_back(parser)
     parser.add_argument(
         "--fail-rate",
-        type=_share,
+        type=arguments.share,
         default=0.0,
         metavar="F",
         help="share of messages that are taken and fail later, 0 to 1",
@@ -167,7 +168,7 @@ def _africastalking(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--duplicate-rate",
-        type=_share,
+        type=arguments.share,
         default=0.0,
         metavar="F",
         help="share of delivery reports that are posted twice, 0 to 1",
@@ -304,12 +305,6 @@ def _service(args: argparse.Namespace, rng: random.Random) -> AnyFake:
     return service
 
 
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return int(text)
-
-
 def _address(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -317,26 +312,9 @@ def _address(text: str) -> str:
     return text.rstrip("/")
 
 
-def _number(text: str, low: float, high: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"must be a number from {low:g} to {high:g}")
-    return value
-
-
-def _share(text: str) -> float:
-    return _number(text, 0, 1)
-
-
 def _milliseconds(text: str) -> float:
-    return _number(text, 0, _MOST_SECONDS * 1000) / 1000
+    return arguments.number(text, 0, _MOST_SECONDS * 1000) / 1000
 
 
 def _count(text: str) -> int:
-    value = _number(text, 1, 10_000)
-    if not value.is_integer():
-        raise argparse.ArgumentTypeError("must be a whole number")
-    return int(value)
+    return arguments.whole(text, 1, 10_000)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlencode
 
-from smsgate.fakes.callbacks import Callbacks, Post
+from smsgate.fakes.callbacks import Post
 from smsgate.fakes.faults import Answer
 from smsgate.fakes.service import Request, Service
 
@@ -46,7 +46,6 @@ class Courier(Service):
         self.channel = channel
         self.known: set[str] | None = None
         self.told: list[Told] = []
-        self.callbacks: Callbacks | None = None
 
     def sends(self, request: Request) -> Iterable[tuple[str, str]]:
         """What it is told, by whom it is about and the words; see `Service.sends`."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from smsgate.fakes.callbacks import Callbacks
 from smsgate.fakes.faults import Answer
 from smsgate.fakes.service import Request, Service
 
@@ -22,7 +21,6 @@ class NepalDoit(Service):
 
     Attributes:
         key: The token it wants.
-        callbacks: Not used: it calls nobody.
     """
 
     def __init__(
@@ -30,7 +28,6 @@ class NepalDoit(Service):
     ) -> None:
         super().__init__(latency=latency, keep=keep)
         self.key = key
-        self.callbacks: Callbacks | None = None
 
     def sends(self, request: Request) -> Iterable[tuple[str, str]]:
         """See `Service.sends`."""

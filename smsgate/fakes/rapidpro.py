@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
-from smsgate.fakes.callbacks import Callbacks, Heard, Post
+from smsgate.fakes.callbacks import Post
 from smsgate.fakes.faults import Answer
 from smsgate.fakes.service import Request, Service
 
@@ -98,7 +98,6 @@ class RapidPro(Service):
         self.status: str | None = None
         self.broadcasts: dict[int, Broadcast] = {}
         self.looks = 0
-        self.callbacks: Callbacks | None = None
         self._numbers = itertools.count(1234)
         self._rng = rng or random.Random()  # noqa: S311 - which message fails is no secret
 
@@ -199,16 +198,6 @@ class RapidPro(Service):
             for sent in made.messages
             if one is None or one == sent.uuid
         ]
-
-    async def say(self, post: Post) -> Heard:
-        """Post a callback now.
-
-        Raises:
-            RuntimeError: `callbacks` was not set.
-        """
-        if self.callbacks is None:
-            raise RuntimeError("set `callbacks` first")
-        return await self.callbacks.now(post)
 
 
 def incoming(sender: str, text: str, *, url: str, key: str, reference: str | None = None) -> Post:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from smsgate.fakes.callbacks import Callbacks, Heard, Post
+from smsgate.fakes.callbacks import Post
 from smsgate.fakes.service import Service
 
 
@@ -17,7 +17,6 @@ class Reporting(Service):
         walk: The words reported of each message, in this order, where `callbacks` is set.
         fail_word: The last word on a message that fails.
         fail_rate: Share of messages that do.
-        callbacks: What posts its reports.
         references: The ids of what was taken, oldest first.
     """
 
@@ -37,7 +36,6 @@ class Reporting(Service):
         self.key = key
         self.walk = tuple(walk)
         self.fail_rate = fail_rate
-        self.callbacks: Callbacks | None = None
         self.references: list[str] = []
         self._urls: dict[str, str] = {}
         self._rng = rng or random.Random()  # noqa: S311 - which message fails is no secret
@@ -59,13 +57,3 @@ class Reporting(Service):
             walk = (*walk[:-1], self.fail_word)
         for word in walk:
             self.callbacks.later(self.report(reference, word))
-
-    async def say(self, post: Post) -> Heard:
-        """Post a callback now.
-
-        Raises:
-            RuntimeError: `callbacks` was not set.
-        """
-        if self.callbacks is None:
-            raise RuntimeError("set `callbacks` first")
-        return await self.callbacks.now(post)

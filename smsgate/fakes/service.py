@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from smsgate.fakes.callbacks import Callbacks, Heard, Post
 from smsgate.fakes.faults import Answer, Fault
 
 Message = MutableMapping[str, Any]
@@ -65,6 +66,7 @@ class Service:
         tries: How often each message was asked to be sent, by recipient and text.
         taken: How often each was taken. More than once is a message sent twice.
         calls: How many calls there were, by the status answered or the kind of the fault.
+        callbacks: What posts its callbacks, of those that have any; None posts nothing.
         on_call: Called with each request and what was made of it, as `calls` counts it.
         in_flight: Calls under way; `most_in_flight` the most there were at once.
     """
@@ -78,6 +80,7 @@ class Service:
         self.tries: Counter[tuple[str, str]] = Counter()
         self.taken: Counter[tuple[str, str]] = Counter()
         self.calls: Counter[str] = Counter()
+        self.callbacks: Callbacks | None = None
         self.on_call: Callable[[Request, str], None] = lambda _request, _outcome: None
         self.in_flight = self.most_in_flight = 0
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
@@ -89,6 +92,16 @@ class Service:
     def sends(self, request: Request) -> Iterable[tuple[str, str]]:
         """The messages a call asks to send, by recipient and text; none for other calls."""
         raise NotImplementedError
+
+    async def say(self, post: Post) -> Heard:
+        """Post a callback now.
+
+        Raises:
+            RuntimeError: `callbacks` was not set.
+        """
+        if self.callbacks is None:
+            raise RuntimeError("set `callbacks` first")
+        return await self.callbacks.now(post)
 
     @property
     def doubled(self) -> list[tuple[str, str]]:

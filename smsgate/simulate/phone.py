@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from smsgate import arguments
 from smsgate.errors import CommandError
 from smsgate.simulate.drive import Driver, Pace
 from smsgate.simulate.handset import Phone
@@ -62,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--fail-rate",
-        type=_share,
+        type=arguments.share,
         default=0.0,
         metavar="F",
         help="share of outbound SMS that fail, 0 to 1",
@@ -174,39 +175,18 @@ def _fail(code: int, why: str) -> int:
     return code
 
 
-def _number(text: str, low: float, high: float) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not low <= value <= high:
-        raise argparse.ArgumentTypeError(f"must be a number from {low:g} to {high:g}")
-    return value
-
-
-def _whole(text: str, low: int, high: int) -> int:
-    value = _number(text, low, high)
-    if not value.is_integer():
-        raise argparse.ArgumentTypeError("must be a whole number")
-    return int(value)
-
-
 def _count(text: str) -> int:
-    return _whole(text, 0, 1_000_000)
+    return arguments.whole(text, 0, 1_000_000)
 
 
 def _quiet(text: str) -> int:
-    return _whole(text, 1, 10_000)
+    return arguments.whole(text, 1, 10_000)
 
 
 def _seconds(text: str) -> float:
-    return _number(text, 0, 86_400)
+    return arguments.number(text, 0, 86_400)
 
 
 def _drops(text: str) -> float:
     # At 1 no response would ever come through, and the run could not end.
-    return _number(text, 0, 0.99)
-
-
-def _share(text: str) -> float:
-    return _number(text, 0, 1)
+    return arguments.number(text, 0, 0.99)

@@ -26,6 +26,7 @@ from smsgate.fakes import faults
 from smsgate.fakes.faults import Fault
 from smsgate.fakes.service import Service
 from smsgate.message import State
+from smsgate.outside import Outside
 from smsgate.programme import Programmes
 from smsgate.store.database import Store
 from smsgate.store.tables import outbound
@@ -78,12 +79,14 @@ async def asking(
         programmes = Programmes(store, forms_dir=None, clock=push.clock)
         askers = [
             Asker(
-                store,
-                programmes,
-                push.keys,
-                AggregatorRegistry([Asked()]),
-                clock=push.clock,
-                connect=lambda _route: transport(total_seconds=2.0),
+                Outside(
+                    store,
+                    programmes,
+                    push.keys,
+                    AggregatorRegistry([Asked()]),
+                    push.clock,
+                    lambda _route: transport(total_seconds=2.0),
+                )
             )
             for _ in range(2)
         ]
