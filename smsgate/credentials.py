@@ -119,9 +119,7 @@ class PutCredential(Job[Stored | Unusable]):
 
     async def run(self, connection: Connection) -> Stored | Unusable:
         """See `Job.run`."""
-        await credentials.take_turn(connection)
-        await credentials.forget_former(connection, self.at)
-        rows = await credentials.all_of_them(connection)
+        rows = await _all_now(connection, self.at)
         ring = self.sealer.ring({row["key_id"] for row in rows})
         if isinstance(ring, Unusable):
             return ring
@@ -180,6 +178,13 @@ def _opened(ring: Ring, row: Row) -> str | None:
     return None if isinstance(text, Shut) else text
 
 
+async def _all_now(connection: Connection, at: datetime) -> list[Row]:
+    """Every credential that is still valid; other processes wait with their changes."""
+    await credentials.take_turn(connection)
+    await credentials.forget_former(connection, at)
+    return await credentials.all_of_them(connection)
+
+
 @dataclass(frozen=True, slots=True)
 class RemoveCredentials(Job[list[str]]):
     """Remove credentials, former ones too; the names of those there were."""
@@ -226,9 +231,7 @@ class ResealAll(Job[Resealed | Unusable]):
 
     async def run(self, connection: Connection) -> Resealed | Unusable:
         """See `Job.run`."""
-        await credentials.take_turn(connection)
-        await credentials.forget_former(connection, self.at)
-        rows = await credentials.all_of_them(connection)
+        rows = await _all_now(connection, self.at)
         ring = self.sealer.ring({row["key_id"] for row in rows})
         if isinstance(ring, Unusable):
             return ring

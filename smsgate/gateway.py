@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Self
 
 import msgspec
@@ -21,7 +22,7 @@ from smsgate.shares import Ask
 from smsgate.store import inbound, quarantine
 from smsgate.store import outbox as store
 from smsgate.store.database import Store
-from smsgate.store.failures import as_refusal
+from smsgate.store.failures import attempted
 from smsgate.store.inbound import Arrival, Saved
 from smsgate.store.revisions import ORDERS
 from smsgate.store.transact import Connection
@@ -77,14 +78,10 @@ class PollJob(Job[Answer]):
             )
             for item in self._said.unreadable
         ]
-        self.messages, self.arrivals = [], []
-        for message in self._said.messages:
-            taken = intake.take_in(message, self.programme)
-            if isinstance(taken, Arrival):
-                self.messages.append(message)
-                self.arrivals.append(taken)
-            else:
-                self.set_aside.append(taken)
+        self.messages, self.arrivals, aside = intake.take_in_all(
+            self._said.messages, self.programme
+        )
+        self.set_aside += aside
 
     @classmethod
     async def run_many(cls, connection: Connection, jobs: Sequence[Self]) -> list[Answer]:
@@ -114,23 +111,19 @@ class PollJob(Job[Answer]):
         outcomes: list[Saved] = []
         quarantined = list(self.set_aside)
         for message, arrival in zip(self.messages, self.arrivals, strict=True):
-            try:
-                async with connection.begin_nested():
-                    outcomes += await inbound.save(
-                        connection, [arrival], limits=self.programme.limits
-                    )
-            except Exception as fault:
-                if as_refusal(fault) is not None:
-                    raise
-                reason = f"storing_failed: {type(fault).__name__}"
+            limits = self.programme.limits
+            saved = await attempted(
+                connection, partial(inbound.save, connection, [arrival], limits=limits)
+            )
+            if isinstance(saved, Exception):
+                reason = f"storing_failed: {type(saved).__name__}"
                 quarantined.append(intake.set_aside(message, reason))
+            else:
+                outcomes += saved
         for report in self.reports:
-            try:
-                async with connection.begin_nested():
-                    await settling.settle(connection, [report], source=wire.SOURCE)
-            except Exception as fault:
-                if as_refusal(fault) is not None:
-                    raise
+            settle = partial(settling.settle, connection, [report], source=wire.SOURCE)
+            fault = await attempted(connection, settle)
+            if isinstance(fault, Exception):
                 quarantined.append(_report_row(report, fault))
         await quarantine.add(connection, quarantined)
         offers = await _offers(connection, [self])

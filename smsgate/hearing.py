@@ -6,11 +6,11 @@ item by item, with its raw form and the reason; its neighbours go through.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from smsgate import intake, log, ordering, phone
 from smsgate.aggregators.base import (
@@ -32,7 +32,7 @@ from smsgate.optout import Wish as Asked
 from smsgate.programme import Programme
 from smsgate.reporting import Said, take
 from smsgate.store import inbound, quarantine
-from smsgate.store.failures import as_refusal
+from smsgate.store.failures import attempted
 from smsgate.store.inbound import Arrival, Saved
 from smsgate.store.transact import Connection
 from smsgate.store.writer import Job
@@ -40,7 +40,6 @@ from smsgate.tally import Tally
 from smsgate.wire import raw_json
 
 Row = dict[str, Any]
-T = TypeVar("T")
 
 logger = log.get(__name__)
 
@@ -82,14 +81,10 @@ class HeardJob(Job[Outcome]):
     def prepare(self) -> None:
         """Read the texts."""
         self.set_aside = [self._aside(item.reason, item.raw) for item in self.heard.unreadable]
-        self.messages, self.arrivals = [], []
-        for message in self.heard.messages:
-            taken = intake.take_in(message, self.programme)
-            if isinstance(taken, Arrival):
-                self.messages.append(message)
-                self.arrivals.append(taken)
-            else:
-                self.set_aside.append(taken)
+        self.messages, self.arrivals, aside = intake.take_in_all(
+            self.heard.messages, self.programme
+        )
+        self.set_aside += aside
 
     @classmethod
     async def run_many(cls, connection: Connection, jobs: Sequence[Self]) -> list[Outcome]:
@@ -114,7 +109,7 @@ class HeardJob(Job[Outcome]):
         aside = list(self.set_aside)
         for message, arrival in zip(self.messages, self.arrivals, strict=True):
             limits = self.programme.limits
-            one = await _attempt(
+            one = await attempted(
                 connection, partial(inbound.save, connection, [arrival], limits=limits)
             )
             if isinstance(one, Exception):
@@ -123,20 +118,20 @@ class HeardJob(Job[Outcome]):
             else:
                 saved += one
         for report in self.heard.reports:
-            found = await _attempt(connection, partial(self.take_reports, connection, [report]))
+            found = await attempted(connection, partial(self.take_reports, connection, [report]))
             if isinstance(found, Exception):
                 aside.append(self._aside(f"report_failed: {type(found).__name__}", _raw(report)))
             else:
                 reports += sum(found)
         for wish in self.heard.wishes:
-            kept = await _attempt(connection, partial(self.keep_wishes, connection, [wish]))
+            kept = await attempted(connection, partial(self.keep_wishes, connection, [wish]))
             if isinstance(kept, Exception):
                 raw = raw_json({"phoneNumber": wish.number, "stop": wish.stop})
                 aside.append(self._aside(f"storing_failed: {type(kept).__name__}", raw))
             else:
                 wishes += kept
         for order in self.heard.orders:
-            made = await _attempt(
+            made = await attempted(
                 connection, partial(self.take_orders, connection, [(self, order)])
             )
             if isinstance(made, Exception):
@@ -256,16 +251,6 @@ async def _reports(connection: Connection, jobs: Sequence[HeardJob]) -> list[int
         for (place, _), known in zip(asked, results, strict=True):
             found[place] += known
     return found
-
-
-async def _attempt(connection: Connection, action: Callable[[], Awaitable[T]]) -> T | Exception:
-    try:
-        async with connection.begin_nested():
-            return await action()
-    except Exception as fault:
-        if as_refusal(fault) is not None:
-            raise
-        return fault
 
 
 def _raw(report: Report) -> bytes:

@@ -6,7 +6,7 @@ row with its raw form and the reason, and its neighbours go on (DESIGN rule 2).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from smsgate import log, outbox, wire
@@ -35,6 +35,27 @@ def take_in(message: InboundMessage, programme: Programme) -> Arrival | Row:
     except Exception as error:
         logger.error("message quarantined", stage="intake", source=message.source, exc_info=error)
         return set_aside(message, f"intake_failed: {type(error).__name__}")
+
+
+def take_in_all(
+    messages: Iterable[InboundMessage], programme: Programme
+) -> tuple[list[InboundMessage], list[Arrival], list[Row]]:
+    """What `messages` become.
+
+    Returns:
+        Those that can be stored, what each of them becomes, and the quarantine rows of the others.
+    """
+    kept: list[InboundMessage] = []
+    arrivals: list[Arrival] = []
+    aside: list[Row] = []
+    for message in messages:
+        taken = take_in(message, programme)
+        if isinstance(taken, Arrival):
+            kept.append(message)
+            arrivals.append(taken)
+        else:
+            aside.append(taken)
+    return kept, arrivals, aside
 
 
 def set_aside(message: InboundMessage, reason: str) -> Row:

@@ -9,6 +9,7 @@ others sent; smsgate does the HTTP, the storing and the retrying around it.
 from __future__ import annotations
 
 import hmac
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -397,17 +398,17 @@ class Aggregator:
             secrets: the incoming credentials that are valid now: none, one, or two in a rotation.
             options: the settings.
         """
-        raise NotImplementedError
+        return Denied(f"{self.name} calls nobody here", 404)
 
     def read(self, call: Call, options: Options) -> Heard | BadCall:
         """What do you say? For a call that `verify` let in."""
-        raise NotImplementedError
+        return BadCall(f"{self.name} calls nobody here", 404)
 
     def meaning(self, status: str) -> State | None:
         """What does your word mean? None where it is not known; kept, and changes nothing."""
-        raise NotImplementedError
+        return None
 
-    def acknowledge(self, call: Call, taken: Taken, options: Options) -> Acknowledgement | BadCall:  # noqa: ARG002 - for those that answer otherwise
+    def acknowledge(self, call: Call, taken: Taken, options: Options) -> Acknowledgement | BadCall:
         """The answer to a call that was taken in; the CHT's by default."""
         return Acknowledgement.json({"saved": taken.saved})
 
@@ -419,40 +420,40 @@ class Aggregator:
             secret: the outgoing credential, None where none is stored.
             options: the settings, with the route's entry.
         """
-        raise NotImplementedError
+        return Unready(f"{self.name} cannot be handed messages")
 
     def interpret(self, answer: Answer) -> Outcome:
         """What did you answer? Any status, any body."""
-        raise NotImplementedError
+        return Unclear(f"HTTP {answer.status}")
 
     def tell(
         self,
-        notice: Notice,  # noqa: ARG002 - for those that listen
-        secret: Secret | None,  # noqa: ARG002
-        options: Options,  # noqa: ARG002
+        notice: Notice,
+        secret: Secret | None,
+        options: Options,
     ) -> Ask | Unready | None:
         """How do I tell you this? None where you need not know."""
         return None
 
-    def told(self, answer: Answer) -> Refused | None:  # noqa: ARG002 - likewise
+    def told(self, answer: Answer) -> Refused | None:
         """What did you answer to that? None: you know it now."""
         return None
 
     def inquire(
         self,
-        reference: str,  # noqa: ARG002 - for those that can be asked
-        secret: Secret | None,  # noqa: ARG002
-        options: Options,  # noqa: ARG002
+        reference: str,
+        secret: Secret | None,
+        options: Options,
     ) -> Ask | None:
         """How do I ask what became of a message? None where that cannot be asked."""
         return None
 
-    def reported(self, reference: str, answer: Answer) -> Report | Refused | None:  # noqa: ARG002 - likewise
+    def reported(self, reference: str, answer: Answer) -> Report | Refused | None:
         """What did you say became of it? None: nothing yet. `Refused.after`: no more now."""
         return None
 
 
-class Family:
+class Family(ABC):
     """Aggregators that no package brings: the settings document describes them.
 
     An entry point of the group `smsgate.aggregators` may lead to one of these instead. Each member
@@ -464,10 +465,10 @@ class Family:
 
     name: str
 
+    @abstractmethod
     def members(self, own: Mapping[str, Any]) -> Sequence[Aggregator]:
         """The aggregators that `own`, the document's `smsgate` object, describes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def faults(self, own: Mapping[str, Any]) -> Sequence[str]:
         """A line for each thing that is wrong with a description: its path, and what is wrong."""
-        raise NotImplementedError

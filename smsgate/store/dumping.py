@@ -10,20 +10,17 @@ import asyncio
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from smsgate.errors import CommandError, StoreUnavailable
+from smsgate.errors import CommandError
 from smsgate.store.copying import Looked, Unsound
-from smsgate.store.engine import migrating_engine
-from smsgate.store.failures import as_refusal
+from smsgate.store.schema import migrating
 
 # Where a restore puts the tables that were there, in the same database.
 ASIDE: Final = "smsgate_before_"
@@ -49,26 +46,6 @@ def environment(url: str) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-@asynccontextmanager
-async def _transaction(url: str) -> AsyncIterator[AsyncConnection]:
-    """A connection of its own, whose work is committed at the end.
-
-    Raises:
-        StoreUnavailable: the database cannot be reached.
-    """
-    engine = migrating_engine(url)
-    try:
-        async with engine.begin() as connection:
-            yield connection
-    except (DBAPIError, OSError) as error:
-        refusal = as_refusal(error)
-        if refusal is None and isinstance(error, DBAPIError):
-            raise
-        raise refusal or StoreUnavailable("the database cannot be reached") from error
-    finally:
-        await engine.dispose()
-
-
 async def tool(name: str, url: str) -> str:
     """Where `pg_dump` or `pg_restore` is.
 
@@ -88,7 +65,7 @@ async def tool(name: str, url: str) -> str:
 
 
 async def _server_version(url: str) -> int:
-    async with _transaction(url) as connection:
+    async with migrating(url) as connection:
         number = (await connection.exec_driver_sql("SHOW server_version_num")).scalar_one()
         return int(number) // 10000
 
@@ -103,7 +80,7 @@ async def dump(url: str, target: Path) -> tuple[datetime, Looked | Unsound]:
         CommandError: `pg_dump` is not there, or fails.
     """
     program = await tool("pg_dump", url)
-    async with _transaction(url) as connection:
+    async with migrating(url) as connection:
         # One snapshot for the copy and for what we count.
         await connection.exec_driver_sql(
             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -141,7 +118,7 @@ async def read_through(url: str, file: Path) -> str | None:
 
 async def look(url: str) -> Looked | Unsound:
     """What is in the database at `url`."""
-    async with _transaction(url) as connection:
+    async with migrating(url) as connection:
         return await _look(connection)
 
 
@@ -169,13 +146,13 @@ async def _tables(connection: AsyncConnection) -> list[str]:
 
 async def tables(url: str) -> list[str]:
     """The tables there are in the database."""
-    async with _transaction(url) as connection:
+    async with migrating(url) as connection:
         return await _tables(connection)
 
 
 async def others(url: str) -> int:
     """How many other programs are connected to the database."""
-    async with _transaction(url) as connection:
+    async with migrating(url) as connection:
         found = await connection.exec_driver_sql(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
             " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
@@ -186,7 +163,7 @@ async def others(url: str) -> int:
 async def put_aside(url: str, at: datetime) -> str | None:
     """Move the tables there are into a schema of their own; its name, None where there are none."""
     schema = f"{ASIDE}{at:%Y%m%d_%H%M%S}"
-    async with _transaction(url) as connection:
+    async with migrating(url) as connection:
         names = await _tables(connection)
         if not names:
             return None
@@ -197,7 +174,7 @@ async def put_aside(url: str, at: datetime) -> str | None:
 
 async def bring_back(url: str, schema: str | None) -> None:
     """Undo `put_aside`, and what came in its place; where nothing was put aside, leave nothing."""
-    async with _transaction(url) as connection:
+    async with migrating(url) as connection:
         for name in await _tables(connection):
             await connection.exec_driver_sql(f"DROP TABLE {_quoted(name)} CASCADE")
         if schema is None:
@@ -245,7 +222,7 @@ async def restore(url: str, file: Path) -> None:
 
 async def erased_since(url: str, schema: str, at: datetime) -> int:
     """How many numbers were erased after `at`, as the audit in `schema` has it."""
-    async with _transaction(url) as connection:
+    async with migrating(url) as connection:
         found = await connection.execute(
             text(
                 f"SELECT count(*) FROM {_quoted(schema)}.audit"  # noqa: S608 - quoted

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from smsgate.errors import SmsgateError, StoreBusy, StoreUnavailable
+from smsgate.store.transact import Connection
+
+T = TypeVar("T")
 
 # SQLite primary result codes (sqlite.org/rescode.html).
 _BUSY = {5: "locked", 6: "locked"}
@@ -63,3 +68,21 @@ def _sqlite_code(original: BaseException | None) -> int | None:
             code = getattr(error, "sqlite_errorcode", None)
             return code & 0xFF if code is not None else None
     return None
+
+
+async def attempted(connection: Connection, action: Callable[[], Awaitable[T]]) -> T | Exception:
+    """Do one thing of many in a transaction; where it fails, the transaction goes on without it.
+
+    Returns:
+        What `action` gives, or why it was undone.
+
+    Raises:
+        Exception: the database itself is the trouble, so nothing else would go through either.
+    """
+    try:
+        async with connection.begin_nested():
+            return await action()
+    except Exception as fault:
+        if as_refusal(fault) is not None:
+            raise
+        return fault

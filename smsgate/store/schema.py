@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from alembic import command
 from alembic.config import Config
@@ -11,13 +11,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from smsgate.errors import NewerSchema, StartError, StoreUnavailable
 from smsgate.places import shipped
 from smsgate.store.engine import migrating_engine
 from smsgate.store.failures import as_refusal
-
-T = TypeVar("T")
 
 
 def config(connection: Connection | None = None) -> Config:
@@ -61,7 +60,8 @@ async def migrate(url: str) -> tuple[str | None, str]:
         NewerSchema: a newer smsgate wrote this database; nothing was changed.
         StoreUnavailable: the database cannot be reached.
     """
-    return await _with_connection(url, _upgrade)
+    async with migrating(url) as connection:
+        return await connection.run_sync(_upgrade)
 
 
 async def current(url: str) -> str | None:
@@ -70,14 +70,21 @@ async def current(url: str) -> str | None:
     Raises:
         StoreUnavailable: the database cannot be reached.
     """
-    return await _with_connection(url, _revision)
+    async with migrating(url) as connection:
+        return await connection.run_sync(_revision)
 
 
-async def _with_connection(url: str, action: Callable[[Connection], T]) -> T:
+@asynccontextmanager
+async def migrating(url: str) -> AsyncIterator[AsyncConnection]:
+    """A connection of its own that may change the schema, in one transaction.
+
+    Raises:
+        StoreUnavailable: the database cannot be reached.
+    """
     engine = migrating_engine(url)
     try:
         async with engine.begin() as connection:
-            return await connection.run_sync(action)
+            yield connection
     except (DBAPIError, OSError) as error:
         refusal = as_refusal(error)
         if refusal is None and isinstance(error, DBAPIError):
