@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -21,20 +18,14 @@ SECRET = "canary-secret-91c4"
 CANARIES = (NUMBER, TEXT, TEXT.lower(), SECRET, PASSWORD)
 
 
-@pytest.fixture(params=["json", "console"])
-def logged(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[io.StringIO]:
-    """Everything that is logged, at the most talkative level."""
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    log.configure("DEBUG", request.param)
-    yield stream
-    monkeypatch.undo()
-    quiet()
+in_both_forms = pytest.mark.parametrize("form", ["json", "console"])
 
 
-async def test_nothing_leaks_whatever_happens(server: Running, logged: io.StringIO) -> None:
+@in_both_forms
+async def test_nothing_leaks_whatever_happens(
+    server: Running, form: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log.configure("DEBUG", form)
     item = make.sms(TEXT, **{"from": "+" + NUMBER})
     pages: list[str] = []
     given = await server.poll(item, item, {"from": "+" + NUMBER, "content": TEXT}, TEXT)
@@ -81,7 +72,8 @@ async def test_nothing_leaks_whatever_happens(server: Running, logged: io.String
         pages.append(response.text)
     await execute(server, "ALTER TABLE away RENAME TO quarantine")
     await execute(server, "ALTER TABLE gone RENAME TO outbound_messages")
-    lines = logged.getvalue()
+    quiet()
+    lines = capfd.readouterr().err
     assert "request failed" in lines
     assert "trace-12345" in lines
     for canary in CANARIES:
@@ -89,16 +81,21 @@ async def test_nothing_leaks_whatever_happens(server: Running, logged: io.String
         assert not [page for page in pages if canary in page], canary
 
 
-async def test_a_library_that_speaks_is_heard_without_its_words(logged: io.StringIO) -> None:
+@in_both_forms
+async def test_a_library_that_speaks_is_heard_without_its_words(
+    form: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     import logging  # noqa: PLC0415 - what strangers use
 
+    log.configure("DEBUG", form)
     logging.getLogger("somebody").warning("a text from %s", NUMBER)
     try:
         int(TEXT)  # the error quotes it
     except ValueError:
         logging.getLogger("somebody.else").exception("failed on %s", TEXT)
         log.get("smsgate.x").error("ours", exc_info=True, phone=NUMBER, reason="known", text=TEXT)
-    lines = logged.getvalue()
+    quiet()
+    lines = capfd.readouterr().err
     assert "library message" in lines
     assert "library error" in lines
     assert "ValueError" in lines
@@ -107,14 +104,9 @@ async def test_a_library_that_speaks_is_heard_without_its_words(logged: io.Strin
         assert canary not in lines
 
 
-def test_a_line_is_one_line_whatever_is_in_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
+def test_a_line_is_one_line_whatever_is_in_it(capfd: pytest.CaptureFixture[str]) -> None:
     log.configure("INFO", "json")
     log.get("smsgate.x").info("said", reason="a\r\nb\x1b[31m\u2028c")
-    monkeypatch.undo()
     quiet()
-    (line,) = stream.getvalue().splitlines()
+    (line,) = capfd.readouterr().err.splitlines()
     assert json.loads(line)["reason"] == "a\r\nb\x1b[31m\u2028c"

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +26,10 @@ PATH = "/api/v1/credentials"
 TEXT = {"Content-Type": "text/plain"}
 
 
-@pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """Everything that is logged, at the most talkative level."""
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
+async def test_a_credential_is_nowhere_in_the_clear(
+    server: Running, capfd: pytest.CaptureFixture[str]
+) -> None:
     log.configure("DEBUG", "json")
-    yield stream
-    monkeypatch.undo()
-    quiet()
-
-
-async def test_a_credential_is_nowhere_in_the_clear(server: Running, logged: io.StringIO) -> None:
     said: list[str] = []
     vault = server.services.vault
 
@@ -82,8 +71,9 @@ async def test_a_credential_is_nowhere_in_the_clear(server: Running, logged: io.
     stored = [await rows(server, table) for table in metadata.sorted_tables]
     assert [row for table in stored for row in table if row.get("name") == "rapidpro:incoming"]
     files = _files(server)
+    quiet()
     where = {
-        "log": logged.getvalue().encode(),
+        "log": capfd.readouterr().err.encode(),
         "answers and reprs": "\n".join(said).encode(),
         "tables": repr(stored).encode(),
         **{path.name: path.read_bytes() for path in files},
