@@ -101,5 +101,5 @@ def _smsgate(database: str) -> Iterator[Server]:
         asyncio.run(serving._accounts(read_settings(place).database_url))
         place |= {"SMSGATE_ADMIN_PASSWORD": serving.PASSWORD, "SMSGATE_LOG_LEVEL": "WARNING"}
         command = [str(Path(sys.executable).with_name("smsgate")), "serve", "--port", str(port)]
-        with serving.process(command, url + "/healthz", place) as pid:
+        with serving.process(command, url, place) as pid:
             yield Server(url, pid)

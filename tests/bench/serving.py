@@ -7,12 +7,12 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from smsgate import clock
 from smsgate.accounts import AddUser
@@ -24,6 +24,7 @@ from tests.make import basic
 
 PASSWORD = "bench-Tulip-42"
 PHONES = 64
+_PATIENCE = 20.0
 
 
 def free_port() -> int:
@@ -36,31 +37,51 @@ def free_port() -> int:
 
 @contextmanager
 def process(command: Sequence[str], url: str, environ: Mapping[str, str]) -> Iterator[int]:
-    """Run a server until the block ends; its process id."""
+    """Run a server until the block ends; its process id, once it has said that it serves `url`."""
     with subprocess.Popen(
-        command, env={**os.environ, **environ}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        env={**os.environ, **environ},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as child:
+        listener = _Listener(child)
         try:
-            _await_answer(url, child)
+            listener.until(url)
             yield child.pid
         finally:
             child.terminate()
+            listener.join()
 
 
-def _await_answer(url: str, child: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        if child.poll() is not None:
-            raise RuntimeError(f"{child.args!r} ended with {child.returncode}")
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise RuntimeError(f"{url} does not answer")
+class _Listener(threading.Thread):
+    """Reads all that a process says, so that it never waits for a reader."""
+
+    def __init__(self, child: subprocess.Popen[str]) -> None:
+        super().__init__()
+        self._child = child
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        self.start()
+
+    def run(self) -> None:
+        """Pass each line on; an empty one is the end."""
+        assert self._child.stdout is not None
+        for line in self._child.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+    def until(self, greeting: str) -> None:
+        """Wait for a line with `greeting` in it."""
+        said = ""
+        limit = time.monotonic() + _PATIENCE
+        while greeting not in said:
+            try:
+                line = self._lines.get(timeout=max(0, limit - time.monotonic()))
+            except Empty:
+                line = ""
+            if not line:
+                raise RuntimeError(f"{self._child.args!r} does not serve {greeting}: {said}")
+            said += line
 
 
 @contextmanager
@@ -84,7 +105,7 @@ def smsgate(data_dir: Path, **environ: str) -> Iterator[str]:
     asyncio.run(_accounts(read_settings(place).database_url))
     place |= {"SMSGATE_ADMIN_PASSWORD": PASSWORD, "SMSGATE_LOG_LEVEL": "WARNING"}
     command = [smsgate_command, "serve", "--port", str(port)]
-    with process(command, url + "/healthz", place):
+    with process(command, url, place):
         yield url
 
 
