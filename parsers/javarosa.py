@@ -42,7 +42,7 @@ class JavaRosa:
     # asks it once for all grammars that share it.
     code = staticmethod(header_code)
 
-    def claims(self, text: str, form: LocalForm | None) -> bool:  # noqa: ARG002 - the header decides
+    def claims(self, text: str, form: LocalForm | None) -> bool:
         """Claim texts that begin with `J1!…!`."""
         if "!" not in text:
             return False  # said first: most texts end here

@@ -37,7 +37,7 @@ class Muvuku:
     # asks it once for all grammars that share it.
     code = staticmethod(header_code)
 
-    def claims(self, text: str, form: LocalForm | None) -> bool:  # noqa: ARG002 - the header decides
+    def claims(self, text: str, form: LocalForm | None) -> bool:
         """Claim texts that begin with `1!…!`."""
         if "!" not in text:
             return False  # said first: most texts end here

@@ -55,7 +55,7 @@ class Textforms:
     # once for all grammars that share it.
     code = staticmethod(textform_code)
 
-    def claims(self, text: str, form: LocalForm | None) -> bool:  # noqa: ARG002 - the last to be asked
+    def claims(self, text: str, form: LocalForm | None) -> bool:
         """Claim every text but those with a header and a body of a kind that nobody reads."""
         header = header_of(text)
         return header is None or not header.kind

@@ -11,7 +11,7 @@ from typing import Any
 from smsgate.fakes.callbacks import Post
 from smsgate.fakes.faults import Answer
 from smsgate.fakes.reporting import Reporting
-from smsgate.fakes.service import Request
+from smsgate.fakes.service import Request, Service
 from smsgate.jsontext import write
 
 SECRET = "the outgoing secret"
@@ -46,8 +46,12 @@ class Vendor(Reporting):
         return Post(f"delivery report {word}", self._urls[reference], body, kind)
 
 
-class Plain(Reporting):
+class Plain(Service):
     """The made-up service, as its manual on the page has it."""
+
+    def __init__(self, *, key: str = "fake-key") -> None:
+        super().__init__()
+        self.key = key
 
     def sends(self, request: Request) -> Iterable[tuple[str, str]]:
         return [(request.form.get("to", ""), request.form.get("text", ""))]

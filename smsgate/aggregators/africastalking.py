@@ -93,7 +93,7 @@ class AfricasTalking(Aggregator):
     endpoints: tuple[str, ...] = (INCOMING, REPORTS, OPT_OUTS)
     signs_body: bool = False
 
-    def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:  # noqa: ARG002 - no setting has a part in it
+    def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:
         """See `Aggregator.verify`; a key given twice is wrong, as at the CHT."""
         if not secrets:
             return Denied("No incoming key configured")
@@ -104,7 +104,7 @@ class AfricasTalking(Aggregator):
             return None
         return Denied("Incorrect token")
 
-    def read(self, call: Call, options: Options) -> Heard | BadCall:  # noqa: ARG002 - likewise
+    def read(self, call: Call, options: Options) -> Heard | BadCall:
         """See `Aggregator.read`. What is no form says nothing, as at the CHT, but is kept."""
         if not call.body.strip():
             return Heard(ignored=1)

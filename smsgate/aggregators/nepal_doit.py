@@ -11,7 +11,7 @@ text was not taken; an answer that cannot be read at all may follow a text that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from smsgate import jsontext
@@ -21,10 +21,6 @@ from smsgate.aggregators.base import (
     Aggregator,
     Answer,
     Ask,
-    BadCall,
-    Call,
-    Denied,
-    Heard,
     Options,
     Outcome,
     Push,
@@ -47,14 +43,6 @@ class NepalDoit(Aggregator):
     name: str = "nepal-doit"
     aliases: tuple[str, ...] = ("nepal-doit-sms",)
     credential_prefixes: tuple[str, ...] = ("nepal_doit_sms", "nepal-doit")
-
-    def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:  # noqa: ARG002 - nobody calls
-        """Nobody calls: there is no endpoint."""
-        return Denied("Nepal DoIT calls nothing here")
-
-    def read(self, call: Call, options: Options) -> Heard | BadCall:  # noqa: ARG002 - likewise
-        """Likewise."""
-        return BadCall("Nepal DoIT calls nothing here")
 
     def meaning(self, status: str) -> State | None:
         """See `Aggregator.meaning`."""

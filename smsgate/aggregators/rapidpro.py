@@ -70,7 +70,7 @@ class RapidPro(Aggregator):
     content_identity: bool = True
     signs_body: bool = False
 
-    def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:  # noqa: ARG002 - no setting has a part in it
+    def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:
         """See `Aggregator.verify`; in the CHT's order."""
         shown = _TOKEN.match(call.headers.get("authorization", ""))
         if shown is None:
@@ -79,7 +79,7 @@ class RapidPro(Aggregator):
             return Denied("No incoming key configured")
         return None if any_matches(secrets, shown["token"]) else Denied("Incorrect token")
 
-    def read(self, call: Call, options: Options) -> Heard | BadCall:  # noqa: ARG002 - likewise
+    def read(self, call: Call, options: Options) -> Heard | BadCall:
         """See `Aggregator.read`."""
         item = reading.json_object(call.body)
         if item is None:
@@ -104,7 +104,7 @@ class RapidPro(Aggregator):
         """See `Aggregator.meaning`."""
         return STATE_OF.get(status)
 
-    def acknowledge(self, call: Call, taken: Taken, options: Options) -> Acknowledgement | BadCall:  # noqa: ARG002 - likewise
+    def acknowledge(self, call: Call, taken: Taken, options: Options) -> Acknowledgement | BadCall:
         """200 for a repeat, as a flow must not take it for a failure (decision 9)."""
         own = options.own.get("rapidpro")
         strict = isinstance(own, Mapping) and own.get("strict_duplicates") is True

@@ -64,7 +64,7 @@ class RapidProChannel(Aggregator):
     listens: bool = True
     signs_body: bool = False
 
-    def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:  # noqa: ARG002 - no setting has a part in it
+    def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:
         """By the fixed `Authorization` that the channel is given in RapidPro."""
         if not secrets:
             return Denied("No incoming key configured")
@@ -76,7 +76,7 @@ class RapidProChannel(Aggregator):
             return None
         return Denied("Incorrect token")
 
-    def read(self, call: Call, options: Options) -> Heard | BadCall:  # noqa: ARG002 - likewise
+    def read(self, call: Call, options: Options) -> Heard | BadCall:
         """One message to be sent. What cannot be read is an error: courier shows it as one."""
         if call.method == "GET":
             fields: Mapping[str, Any] = dict(call.query)
@@ -96,11 +96,7 @@ class RapidProChannel(Aggregator):
             return BadCall(f"Missing {', '.join(missing)}")
         return Heard(orders=[Order(reference, recipient, said["text"])])
 
-    def meaning(self, status: str) -> State | None:  # noqa: ARG002 - it reports nothing to us
-        """Courier reports nothing to us."""
-        return None
-
-    def acknowledge(self, call: Call, taken: Taken, options: Options) -> Acknowledgement:  # noqa: ARG002 - likewise
+    def acknowledge(self, call: Call, taken: Taken, options: Options) -> Acknowledgement:
         """Any 2xx is `wired` for courier; the words are what `mt_response_check` may look for."""
         return Acknowledgement.json({"message": "Message Accepted"})
 

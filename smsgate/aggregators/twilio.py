@@ -105,7 +105,7 @@ class Twilio(Aggregator):
         ]
         return None if any_matches(right, given) else Denied("Incorrect signature")
 
-    def read(self, call: Call, options: Options) -> Heard | BadCall:  # noqa: ARG002 - all is in the call
+    def read(self, call: Call, options: Options) -> Heard | BadCall:
         """A text or a report: told apart by what it holds, as both can be given one address."""
         fields = _fields(call)
         if not fields:
@@ -124,7 +124,7 @@ class Twilio(Aggregator):
         """See `Aggregator.meaning`."""
         return STATE_OF.get(status.lower())
 
-    def acknowledge(self, call: Call, taken: Taken, options: Options) -> Acknowledgement:  # noqa: ARG002 - always the same
+    def acknowledge(self, call: Call, taken: Taken, options: Options) -> Acknowledgement:
         """Empty TwiML: no reply by this answer; replies go through the queue."""
         return _EMPTY
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from abc import abstractmethod
 from collections.abc import Sequence
 
 from smsgate.fakes.callbacks import Post
@@ -40,9 +41,9 @@ class Reporting(Service):
         self._urls: dict[str, str] = {}
         self._rng = rng or random.Random()  # noqa: S311 - which message fails is no secret
 
+    @abstractmethod
     def report(self, reference: str, word: str) -> Post:
         """The report that says `word` of a message."""
-        raise NotImplementedError
 
     def on_its_way(self, reference: str, url: str) -> None:
         """Note a message that was taken, and where to report on it; "" for nowhere."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
@@ -53,7 +54,7 @@ class Request:
         return dict(self.query).get(name)
 
 
-class Service:
+class Service(ABC):
     """One company's service, in memory. A subclass answers in `answer`.
 
     Attributes:
@@ -85,13 +86,13 @@ class Service:
         self.in_flight = self.most_in_flight = 0
         self._waiting: list[tuple[Callable[[], bool], asyncio.Future[None]]] = []
 
+    @abstractmethod
     def answer(self, request: Request) -> Answer:
         """Do the work and say what is answered. Takes no time and raises nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sends(self, request: Request) -> Iterable[tuple[str, str]]:
         """The messages a call asks to send, by recipient and text; none for other calls."""
-        raise NotImplementedError
 
     async def say(self, post: Post) -> Heard:
         """Post a callback now.

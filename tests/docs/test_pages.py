@@ -15,7 +15,7 @@ _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 _MACHINE = re.compile(
     r"(?<![\w.])/(?:home|root|work|Users|opt)/[\w.-]+"
     r"|file:///[a-z]"
-    r"|--(?:extra-)?index-url\s+\S+|--find-links\s+\S+"
+    r"|--(?:extra-)?(?:index|find)-(?:url|links)\s+\S+"
     r"|https?://[\w.-]*(?:pypi|pythonhosted|artifactory|nexus)[\w.-]*",
 )
 _PROSE_OF_ITS_OWN = {"tests/docs/test_pages.py"}

@@ -102,14 +102,14 @@ class DescribedService(Aggregator):
             part.fault("fields", "must have reference (their id), message_id (ours) or both")
         self._listeners[endpoint] = None if len(self.faults) > before else listener
 
-    def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:  # noqa: ARG002 - the description says it all
+    def verify(self, call: Call, secrets: Sequence[Secret], options: Options) -> Denied | None:
         """See `Aggregator.verify`; 503 while the description has a fault: they may ask again."""
         listener = self._listeners.get(call.endpoint)
         if listener is None:
             return Denied("The description of this service has a fault", 503)
         return listener.secret.verify(call, secrets)
 
-    def read(self, call: Call, options: Options) -> Heard | BadCall:  # noqa: ARG002 - likewise
+    def read(self, call: Call, options: Options) -> Heard | BadCall:
         """See `Aggregator.read`."""
         listener = self._listeners.get(call.endpoint)
         if listener is None:
