@@ -49,8 +49,8 @@ class Vendor(Reporting):
 class Plain(Service):
     """The made-up service, as its manual on the page has it."""
 
-    def __init__(self, *, key: str = "fake-key") -> None:
-        super().__init__()
+    def __init__(self, *, key: str = "fake-key", latency: float = 0.0) -> None:
+        super().__init__(latency=latency)
         self.key = key
 
     def sends(self, request: Request) -> Iterable[tuple[str, str]]:
