@@ -24,11 +24,26 @@ _BLIND_SECONDS: Final = 2.0  # where other processes' commits cannot be seen
 class Waking:
     """One sleeper; start it before the first `look`."""
 
-    def __init__(self, store: Store, clock: Clock, *, own: tuple[type[Job[Any]], ...]) -> None:
-        """Wake for what is committed to `store`, but for jobs of the kinds `own`."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        own: tuple[type[Job[Any]], ...],
+        tick: float = TICK_SECONDS,
+    ) -> None:
+        """Wake for what is committed to `store`.
+
+        Args:
+            store: an open store.
+            clock: what time it is.
+            own: kinds of jobs whose commits bring nothing to do.
+            tick: seconds between two looks at what others commit.
+        """
         self._store = store
         self._clock = clock
         self._own = own
+        self._tick = tick
         self._woken = asyncio.Event()
         self._version = -1
 
@@ -64,7 +79,7 @@ class Waking:
             await asyncio.sleep(least)
         began = time.monotonic()
         while not self._woken.is_set():
-            left = TICK_SECONDS
+            left = self._tick
             if until is not None:
                 left = min(left, (until - self._clock()).total_seconds())
             if left <= 0 or self._store.version() != self._version:
